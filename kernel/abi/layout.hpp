@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Constants and shared structures of the kernel ABI: messages, information page, vCPU page, first capabilities.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace abi {
+
+using Word = std::uint64_t;
+using Selector = std::uint32_t; // index into the caller's capability table; 0 is never a capability
+
+inline constexpr Word page_size = 4096;
+inline constexpr Word large_page_size = 2 << 20;
+inline constexpr Word user_end = 0x7fff'ffff'f000; // first address that can never be mapped
+inline constexpr unsigned max_cores = 16;
+inline constexpr unsigned priorities = 256; // 0 lowest
+inline constexpr Word no_deadline = ~Word{0};
+
+// Flags of map and protect. Rights beyond the binding's are refused.
+enum MapFlags : Word {
+    map_read = 1,
+    map_write = 2,
+    map_execute = 4,
+    map_uncached = 8,
+    map_replace = 16, // an occupied page is replaced instead of refused
+};
+
+// Flags of thread_create.
+enum ThreadFlags : Word {
+    thread_no_fpu = 1, // never touches FPU registers: foreign state stays in them
+};
+
+// A message: a tag and four words in registers (rdx r10 r8 r9), more words in the message buffer.
+// Tag: bits 0-6 number of words, bit 8 a page item is in the sender's buffer, bits 32-63 label.
+inline constexpr unsigned message_words = 64;
+inline constexpr unsigned register_words = 4;
+inline constexpr Word tag_page_item = Word{1} << 8;
+constexpr Word make_tag(std::uint32_t label, unsigned words, Word flags = 0) { return Word{label} << 32 | flags | words; }
+constexpr std::uint32_t tag_label(Word tag) { return static_cast<std::uint32_t>(tag >> 32); }
+constexpr unsigned tag_words(Word tag) { return tag & 0x7f; }
+
+// Labels that the kernel itself uses; users keep below label_kernel.
+enum Label : std::uint32_t {
+    label_kernel = 0xffff'0000,
+    label_page_fault = 0xffff'0001, // words: address, rip, error code (x86 page-fault bits), 14
+    label_exception = 0xffff'0002,  // words: address, rip, error code, vector
+    label_notification = 0xffff'0003, // words: bits; no reply is owed
+};
+
+// A page item: the receiver of the message (for a fault: the faulting thread) gets one page of a bound region.
+struct PageItem {
+    std::uint32_t binding; // selector in the sender's table of a binding of the receiver's space
+    std::uint32_t flags;   // MapFlags
+    Word offset;           // bytes in the region
+    Word address;          // where in the receiver's space; ignored in a reply to a page fault
+};
+
+// One page per thread, owned by the kernel, mapped in the thread's task.
+struct MessageBuffer {
+    Word words[message_words]; // words 0-3 are unused: they travel in registers
+    PageItem item;
+    Word reserved[512 - message_words - 3];
+};
+static_assert(sizeof(MessageBuffer) == page_size);
+
+// User registers as the kernel stores them at a trap; the last five are what the processor pushes.
+struct Registers {
+    Word r15, r14, r13, r12, rbp, rbx;
+    Word r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+    Word vector; // exception vector, or vector_system_call
+    Word error;  // processor's error code
+    Word rip, cs, rflags, rsp, ss;
+};
+static_assert(sizeof(Registers) == 22 * 8 && sizeof(Registers) % 16 == 0);
+inline constexpr Word vector_system_call = 256;
+
+// Why vcpu_run returned.
+enum class Trap : Word {
+    system_call = 1, // user.rip is after the instruction; rcx and r11 hold rip and rflags
+    page_fault = 2,  // fault_address and user.error
+    exception = 3,   // user.vector and user.error
+    event = 4,       // bits arrived in `events`, or `pending` was set before
+    deadline = 5,    // `deadline` has passed
+};
+
+// One page per vCPU, owned by the kernel, mapped in the server's task. The kernel touches it on the vCPU's core only.
+struct VcpuPage {
+    Registers user; // state to resume and state at the trap
+    Word fs_base, gs_base;
+    Word fault_address;
+    Word deadline; // absolute ticks at which vcpu_run, vcpu_wait or an upcall happens; no_deadline for none
+    Word events;   // notification bits that arrived; the server takes them with one atomic exchange
+    std::uint32_t upcall_enable; // 1: an event or deadline interrupts the server's own code by an upcall
+    std::uint32_t pending;       // set by the kernel when it could not upcall; cleared by the server
+    Word upcall_entry, upcall_stack;
+    Word stolen;   // ticks since start in which the vCPU was ready but did not run
+    Word reserved[3];
+    Registers upcall; // own state at the upcall; the server resumes it by itself
+};
+static_assert(offsetof(VcpuPage, fs_base) == 176 && offsetof(VcpuPage, events) == 208);
+static_assert(offsetof(VcpuPage, upcall_enable) == 216 && offsetof(VcpuPage, upcall_entry) == 224);
+static_assert(offsetof(VcpuPage, upcall) == 272 && offsetof(VcpuPage, upcall) % 16 == 0);
+
+// Kernel information page, mapped read-only where task_create was told.
+inline constexpr Word information_magic = 0x3150494b4c4c4542ull;
+struct InformationPage {
+    Word magic;
+    std::uint32_t version, cores;
+    Word ticks_per_second;         // of the time-stamp counter
+    std::uint64_t nanoseconds_multiplier; // nanoseconds = (ticks - boot_ticks) * multiplier >> 32
+    Word boot_ticks;
+    Word xsave_size;               // bytes of extended state in use
+    Word xsave_mask;               // XCR0
+    Word features;                 // reserved, zero
+};
+
+enum class ThreadState : Word { inactive, ready, receiving, sending, waiting_reply, waiting, faulted, dead };
+
+enum class Statistic : Word { context_switches, ipc_calls, traps, irqs, shootdowns, idle_ticks, ticks };
+
+// The root task's first capabilities.
+enum RootSelector : Selector {
+    root_task = 1,
+    root_thread = 2,
+    root_pool = 3,
+    root_scheduling = 4,
+    root_irqs = 5,
+    root_ports = 6,
+    root_console = 7,
+    root_module = 8, // RAM region: the boot module
+    root_ram = 16,   // RAM regions of free memory, BootInformation::ram_regions of them
+};
+inline constexpr unsigned root_table_slots = 4096;
+inline constexpr Word root_information_address = 0x10'0000;  // information page of the root task
+inline constexpr Word root_boot_address = 0x10'1000;         // BootInformation, read-only
+inline constexpr Word root_buffer_address = 0x10'2000;       // message buffer of the first thread
+inline constexpr Word root_stack_top = 0x18'0000;            // 64 KiB below
+
+struct BootInformation {
+    Word module_size;    // bytes; the region is rounded up to pages
+    Word payload_offset; // in the module
+    Word payload_size;
+    std::uint32_t ram_regions;
+    std::uint32_t reserved;
+    Word ram_size[16];   // bytes of each region; all aligned to large pages
+    char command_line[1024];
+};
+static_assert(sizeof(BootInformation) <= page_size);
+
+} // namespace abi

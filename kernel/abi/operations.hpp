@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Generated from kernel/abi/kernel.abi by scripts/gen-kernel-abi; do not edit.
+#pragma once
+
+#include <cstdint>
+
+// clang-format off
+namespace abi {
+
+inline constexpr std::uint32_t version = 1;
+
+enum class Error : std::uint64_t {
+    ok = 0,
+    bad_operation = 1, // the operation number does not exist
+    bad_capability = 2, // the selector is outside the caller's table, its slot is empty, or it names an object of another type
+    no_right = 3, // the capability lacks the right that the operation needs
+    bad_argument = 4, // an argument is out of its range, misaligned, or a reserved bit is set
+    bad_address = 5, // a user address is outside 0 .. 0x7fffffffefff, or misaligned
+    bad_range = 6, // offset and size leave the RAM region, pool or table they apply to
+    no_memory = 7, // the pool that pays for the operation is exhausted
+    occupied = 8, // the destination slot or page is in use
+    not_mapped = 9, // the page is not mapped
+    wrong_core = 10, // the object belongs to another core and the operation does not cross cores
+    wrong_state = 11, // the object is not in a state that allows the operation
+    dead = 12, // the object is being destroyed
+    aborted = 13, // the partner of the operation was destroyed or suspended before it completed
+    would_block = 14, // the operation is a poll and there was nothing to do
+};
+
+inline constexpr const char* error_names[] = {
+    "ok",
+    "bad_operation",
+    "bad_capability",
+    "no_right",
+    "bad_argument",
+    "bad_address",
+    "bad_range",
+    "no_memory",
+    "occupied",
+    "not_mapped",
+    "wrong_core",
+    "wrong_state",
+    "dead",
+    "aborted",
+    "would_block",
+};
+
+enum class Operation : std::uint64_t {
+    null = 0, // enters and leaves the kernel
+    console_write = 1, // writes up to 8 bytes of word, low byte first, to the kernel's serial console
+    pool_create = 2, // moves pages of 4 KiB from this pool into a new pool
+    pool_info = 3, // reads the pool's fill
+    pool_destroy = 4, // destroys every object made from the pool, then gives its pages back
+    region_carve = 5, // makes a capability to part of the region
+    region_info = 6, // size in bytes
+    task_create = 7, // a task with an empty space and a capability table
+    capability_copy = 8, // copies a capability between two tasks, with no more rights; badge sets the badge of an unbadged endpoint or notification capability
+    capability_delete = 9, // empties a slot
+    bind = 10, // binds a RAM region to the task's space; the binding carries the region capability's rights
+    map = 11, // maps pages of the bound region; done says how far it came
+    unmap = 12, // unmaps; bits or-ed from accessed and dirty
+    protect = 13, // changes rights of mapped pages, never beyond the binding's
+    thread_create = 14, // a thread that is not started; its message buffer appears at buffer_address in its task
+    thread_configure = 15, // selectors may be 0 to leave as it is
+    thread_start = 16, // starts an inactive thread; argument arrives in rdi
+    thread_stop = 17, // takes a thread off its core; a blocked operation ends with aborted
+    thread_info = 18, // state and consumed ticks
+    thread_destroy = 19, // destroys the thread
+    task_destroy = 20, // destroys the task and its threads
+    endpoint_create = 21, // an endpoint for threads of one core
+    notification_create = 22, // a notification whose waiters are on core
+    scheduling_create = 23, // a scheduling context, in ticks
+    vcpu_create = 24, // a vCPU of a thread; its page appears at page_address in the thread's task
+    vcpu_run = 25, // resumes the user state of the vCPU page in task's space until it traps
+    vcpu_wait = 26, // blocks until an event is pending in the vCPU page or its deadline passes
+    timer_create = 27, // a one-shot timer
+    timer_set = 28, // absolute ticks; 0 cancels
+    irq_create = 29, // binds an interrupt line to a notification
+    irq_acknowledge = 30, // unmasks the line after its interrupt was handled
+    port_in = 31, // reads an I/O port, width 1, 2 or 4
+    port_out = 32, // writes an I/O port
+    signal = 33, // sets the badge's bits in the notification
+    wait = 34, // waits for bits and takes them
+    poll = 35, // takes bits without waiting
+    call = 36, // sends a message and waits for its reply
+    receive = 37, // waits for a message, or for the thread's bound notification
+    reply_wait = 38, // replies to the thread's caller, then receives
+    yield = 39, // lets threads of the same priority run
+    msi_create = 40, // an edge interrupt whose message the caller programs into a device
+    statistics = 41, // a kernel counter of this core, by abi::Statistic
+};
+inline constexpr std::uint64_t operation_count = 42;
+
+inline constexpr const char* operation_names[] = {
+    "null",
+    "console_write",
+    "pool_create",
+    "pool_info",
+    "pool_destroy",
+    "region_carve",
+    "region_info",
+    "task_create",
+    "capability_copy",
+    "capability_delete",
+    "bind",
+    "map",
+    "unmap",
+    "protect",
+    "thread_create",
+    "thread_configure",
+    "thread_start",
+    "thread_stop",
+    "thread_info",
+    "thread_destroy",
+    "task_destroy",
+    "endpoint_create",
+    "notification_create",
+    "scheduling_create",
+    "vcpu_create",
+    "vcpu_run",
+    "vcpu_wait",
+    "timer_create",
+    "timer_set",
+    "irq_create",
+    "irq_acknowledge",
+    "port_in",
+    "port_out",
+    "signal",
+    "wait",
+    "poll",
+    "call",
+    "receive",
+    "reply_wait",
+    "yield",
+    "msi_create",
+    "statistics",
+};
+
+namespace pool_right {
+inline constexpr std::uint32_t create = 1;
+inline constexpr std::uint32_t destroy = 2;
+inline constexpr std::uint32_t all = 3;
+}
+namespace region_right {
+inline constexpr std::uint32_t read = 1;
+inline constexpr std::uint32_t write = 2;
+inline constexpr std::uint32_t execute = 4;
+inline constexpr std::uint32_t carve = 8;
+inline constexpr std::uint32_t all = 15;
+}
+namespace task_right {
+inline constexpr std::uint32_t control = 1;
+inline constexpr std::uint32_t map = 2;
+inline constexpr std::uint32_t enter = 4;
+inline constexpr std::uint32_t destroy = 8;
+inline constexpr std::uint32_t all = 15;
+}
+namespace thread_right {
+inline constexpr std::uint32_t control = 1;
+inline constexpr std::uint32_t destroy = 2;
+inline constexpr std::uint32_t all = 3;
+}
+namespace endpoint_right {
+inline constexpr std::uint32_t send = 1;
+inline constexpr std::uint32_t receive = 2;
+inline constexpr std::uint32_t all = 3;
+}
+namespace notification_right {
+inline constexpr std::uint32_t signal = 1;
+inline constexpr std::uint32_t receive = 2;
+inline constexpr std::uint32_t all = 3;
+}
+namespace irq_right {
+inline constexpr std::uint32_t control = 1;
+inline constexpr std::uint32_t all = 1;
+}
+namespace scheduling_right {
+inline constexpr std::uint32_t bind = 1;
+inline constexpr std::uint32_t control = 2;
+inline constexpr std::uint32_t all = 3;
+}
+namespace vcpu_right {
+inline constexpr std::uint32_t run = 1;
+inline constexpr std::uint32_t control = 2;
+inline constexpr std::uint32_t all = 3;
+}
+namespace timer_right {
+inline constexpr std::uint32_t set = 1;
+inline constexpr std::uint32_t all = 1;
+}
+namespace port_right {
+inline constexpr std::uint32_t access = 1;
+inline constexpr std::uint32_t all = 1;
+}
+namespace irqs_right {
+inline constexpr std::uint32_t create = 1;
+inline constexpr std::uint32_t all = 1;
+}
+namespace console_right {
+inline constexpr std::uint32_t write = 1;
+inline constexpr std::uint32_t all = 1;
+}
+namespace binding_right {
+inline constexpr std::uint32_t map = 1;
+inline constexpr std::uint32_t all = 1;
+}
+
+} // namespace abi
+// clang-format on

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Monotonic time of the native platform: the time-stamp counter, scaled by the kernel's information page.
+#pragma once
+
+#include "l4-glue/start.hpp"
+
+namespace glue {
+
+class Clock {
+public:
+    static Ticks ticks() {
+        std::uint32_t low, high;
+        asm volatile("rdtsc" : "=a"(low), "=d"(high));
+        return Ticks{std::uint64_t{high} << 32 | low};
+    }
+    static Nanoseconds now() { return to_nanoseconds(ticks()); }
+    static Nanoseconds to_nanoseconds(Ticks t) {
+        const auto& page = information();
+        return Nanoseconds{
+            static_cast<std::uint64_t>((static_cast<unsigned __int128>(t.value - page.boot_ticks) * page.nanoseconds_multiplier) >> 32)};
+    }
+    // The tick at or after a time; no_deadline for times beyond the counter.
+    static Ticks to_ticks(Nanoseconds n) {
+        const auto& page = information();
+        auto ticks = static_cast<unsigned __int128>(n.value) * page.ticks_per_second / 1'000'000'000u + page.boot_ticks + 1;
+        return ticks > ~std::uint64_t{0} ? no_deadline : Ticks{static_cast<std::uint64_t>(ticks)};
+    }
+    static std::uint64_t ticks_per_second() { return information().ticks_per_second; }
+
+private:
+    static const abi::InformationPage& information() {
+        return *reinterpret_cast<const abi::InformationPage*>(information_address);
+    }
+};
+
+} // namespace glue

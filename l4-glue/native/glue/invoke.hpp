@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The system-call stub of the native platform: the only place above the kernel with a SYSCALL instruction.
+#pragma once
+
+#include "l4-glue/types.hpp"
+
+namespace glue::native {
+
+using abi::Operation;
+using abi::Selector;
+using abi::Word;
+
+struct Reply {
+    Error error;
+    Word value;  // rdx
+    Word second; // rsi
+    constexpr bool ok() const { return error == Error::ok; }
+};
+
+// Invokes an operation; registers as kernel/abi/kernel.abi says.
+[[gnu::always_inline]] inline Reply invoke(Operation operation, Selector selector, Word a = 0, Word b = 0, Word c = 0,
+                                           Word d = 0, Word e = 0) {
+    Word rax = static_cast<Word>(operation), rdi = selector, rsi = a, rdx = b;
+    register Word r10 asm("r10") = c;
+    register Word r8 asm("r8") = d;
+    register Word r9 asm("r9") = e;
+    asm volatile("syscall"
+                 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9)
+                 :
+                 : "rcx", "r11", "memory");
+    return {static_cast<Error>(rax), rdx, rsi};
+}
+
+struct Message {
+    Word tag;
+    Word word[4];
+    Word badge; // of the sender's capability; only on receipt
+};
+
+// call, receive or reply_wait with a message in registers.
+[[gnu::always_inline]] inline Error exchange(Operation operation, Selector selector, Message& message) {
+    Word rax = static_cast<Word>(operation), rdi = selector, rsi = message.tag, rdx = message.word[0];
+    register Word r10 asm("r10") = message.word[1];
+    register Word r8 asm("r8") = message.word[2];
+    register Word r9 asm("r9") = message.word[3];
+    asm volatile("syscall"
+                 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9)
+                 :
+                 : "rcx", "r11", "memory");
+    message = {rsi, {rdx, r10, r8, r9}, rdi};
+    return static_cast<Error>(rax);
+}
+
+inline Outcome<void> check(Reply reply) {
+    if (!reply.ok())
+        return Failure(reply.error);
+    return {};
+}
+
+} // namespace glue::native
