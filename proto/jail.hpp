@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The memory that a jail's personality shares with the box (at glue::shared_window in the personality): what to run,
-// the console rings, and how it went. The box writes `parameters` before the jail starts. Ring headers and their
-// sizes are fixed here; both sides treat what the other writes as hostile.
+// The memory that a jail's personality shares with the box (at glue::shared_window in the personality): what
+// to run, the console rings, and how it went. The box writes `parameters` before the jail starts. Ring
+// headers and their sizes are fixed here; both sides treat what the other writes as hostile.
 #pragma once
 
 #include <cstddef>
@@ -17,24 +17,24 @@ enum class JailAbi : std::uint32_t { freebsd = 1, dragonfly = 2 };
 
 struct JailParameters {
     std::uint32_t magic;
-    JailAbi abi;              // what the jail reports as its system; each executable's brand picks its own table
+    JailAbi abi; // what the jail reports as its system; each executable's brand picks its own table
     std::uint32_t argument_count, environment_count;
-    std::uint8_t seed[64];    // entropy of this jail alone
-    std::uint64_t epoch;      // wall clock in nanoseconds since 1970 at Clock time 0
+    std::uint8_t seed[64]; // entropy of this jail alone
+    std::uint64_t epoch;   // wall clock in nanoseconds since 1970 at Clock time 0
     char hostname[64];
-    char command[256];        // path of the executable in the image
-    char directory[256];      // working directory, "/" if empty
-    char strings[8192];       // arguments, then environment, each NUL-terminated
+    char command[256];   // path of the executable in the image
+    char directory[256]; // working directory, "/" if empty
+    char strings[8192];  // arguments, then environment, each NUL-terminated
 };
 
 enum class JailState : std::uint32_t { created = 0, running = 1, exited = 2, failed = 3 };
 
 struct JailStatus { // written by the personality, read by the box
     JailState state;
-    std::uint32_t wait_status; // of the first process, as wait4(2) gives it; valid when exited
-    std::uint32_t processes;   // alive now
+    std::uint32_t wait_status;   // of the first process, as wait4(2) gives it; valid when exited
+    std::uint32_t processes;     // alive now
     std::uint32_t unknown_calls; // system calls answered ENOSYS so far
-    char message[512];         // why it failed, or notes such as names of missing calls; NUL-terminated
+    char message[512];           // why it failed, or notes such as names of missing calls; NUL-terminated
 };
 
 struct alignas(64) JailRingHeader { // layout of glue::RingHeader
