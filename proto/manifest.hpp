@@ -30,6 +30,7 @@
 #pragma once
 
 #include "proto/bytes.hpp"
+#include "proto/jail.hpp"
 
 namespace proto {
 
@@ -42,7 +43,7 @@ inline constexpr std::uint32_t manifest_max_seed = 128;
 inline constexpr std::uint64_t manifest_min_memory = 8ULL << 20;
 inline constexpr std::uint64_t manifest_max_memory = 1ULL << 40;
 
-enum class Abi : std::uint32_t { freebsd = 1, dragonfly = 2 };
+using Abi = JailAbi;
 [[nodiscard]] const char* abi_name(Abi abi);
 
 struct JailManifest {
