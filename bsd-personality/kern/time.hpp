@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Time: clocks of both ABIs, consumed processor time, interval and POSIX timers of a process. Wall-clock time is the
+// monotonic clock plus an epoch, which the box read once.
+#pragma once
+
+#include "bsd-personality/kern/errno.hpp"
+#include "glue/clock.hpp"
+#include "lwkt/callout.hpp"
+
+namespace bsd {
+
+struct Lwp;
+struct Proc;
+using glue::Nanoseconds;
+using glue::Ticks;
+
+/// Layouts of both ABIs.
+struct TimeSpec {
+    std::int64_t seconds = 0, nanoseconds = 0;
+};
+struct TimeVal {
+    std::int64_t seconds = 0, microseconds = 0;
+};
+static_assert(sizeof(TimeSpec) == 16 && sizeof(TimeVal) == 16);
+struct IntervalSpec {
+    TimeSpec interval, value;
+};
+struct IntervalVal {
+    TimeVal interval, value;
+};
+static_assert(sizeof(IntervalSpec) == 32 && sizeof(IntervalVal) == 32);
+
+constexpr std::uint64_t nanoseconds_per_second = 1'000'000'000;
+TimeSpec to_timespec(std::uint64_t nanoseconds);
+TimeVal to_timeval(std::uint64_t nanoseconds);
+/// Saturates; negative or malformed (fraction out of range) is EINVAL.
+SysResult<std::uint64_t> to_nanoseconds(TimeSpec spec);
+SysResult<std::uint64_t> to_nanoseconds(TimeVal value);
+
+/// Set once at boot from proto::JailParameters::epoch: nanoseconds since 1970 at Clock time 0.
+void set_epoch(std::uint64_t nanoseconds);
+/// Wall-clock nanoseconds since 1970.
+std::uint64_t wall_clock();
+/// Monotonic time of a wall-clock time.
+Nanoseconds from_wall_clock(std::uint64_t nanoseconds);
+
+/// Processor time of one Lwp. Times are measured when the lwp gets and loses its core; the split into user and system
+/// follows samples, as BSD's does (every time slice that ends and every voluntary sleep is one).
+struct CpuTime {
+    std::uint64_t ticks = 0;   // consumed, without the current stretch
+    std::uint64_t started = 0; // tick at which the current stretch began; 0 while off the core
+    std::uint32_t user_samples = 0, system_samples = 0;
+    std::uint64_t faults = 0, voluntary_switches = 0, involuntary_switches = 0;
+
+    void start(Ticks now) { started = now.value; }
+    void stop(Ticks now) {
+        if (started != 0)
+            ticks += now.value - started;
+        started = 0;
+    }
+    std::uint64_t total(Ticks now) const { return ticks + (started != 0 ? now.value - started : 0); }
+};
+
+/// Usage of a whole process or of its dead children; what getrusage and wait4 answer. Nanoseconds.
+struct Usage {
+    std::uint64_t user = 0, system = 0;
+    std::uint64_t max_resident = 0; // kibibytes
+    std::uint64_t faults = 0, signals = 0;
+    std::uint64_t blocks_in = 0, blocks_out = 0;
+    std::uint64_t voluntary_switches = 0, involuntary_switches = 0;
+
+    void add(const Usage& other);
+    /// An lwp that ends adds itself to its process.
+    void add(const CpuTime& time, Ticks now);
+};
+
+/// struct rusage of both ABIs.
+struct RusageRecord {
+    TimeVal user, system;
+    std::int64_t max_resident, shared_text, data, stack;
+    std::int64_t minor_faults, major_faults, swaps, blocks_in, blocks_out, sent, received, signals;
+    std::int64_t voluntary_switches, involuntary_switches;
+};
+static_assert(sizeof(RusageRecord) == 144);
+RusageRecord to_record(const Usage& usage);
+
+/// One interval timer on the monotonic or wall clock, or (virtual, profile) on consumed processor time.
+struct IntervalTimer {
+    lwkt::Callout callout;       // real ones
+    Proc* proc = nullptr;        // immutable
+    std::uint64_t interval = 0;  // nanoseconds; 0: once
+    std::uint64_t expiry = 0;    // absolute nanoseconds of its clock; 0: disarmed
+};
+
+struct PosixTimers;
+
+/// The timers of a process; embedded in Proc. stop_all() before the Proc goes and at exec.
+struct ProcessTimers {
+    IntervalTimer real, virtual_time, profile;
+    PosixTimers* posix = nullptr; // made by the first ktimer_create
+
+    /// Disarms everything and waits until no timer function runs: may block. POSIX timers are deleted; `keep_intervals`
+    /// (exec) leaves the three interval timers as they are.
+    void stop_all(bool keep_intervals);
+};
+
+/// Called by the trap loop with giant when an lwp's time slice ends (`user`: it was in user mode): counts a sample and
+/// posts SIGVTALRM and SIGPROF of timers on processor time.
+void time_sample(Lwp& lwp, bool user);
+
+/// CLOCK_ ids: those of the two ABIs that mean the same have the same number.
+enum class ClockId : std::int32_t {
+    realtime = 0,
+    virtual_time = 1,
+    profile = 2,
+    monotonic = 4,
+    uptime = 5,
+    uptime_precise = 7,
+    uptime_fast = 8,
+    realtime_precise = 9,
+    realtime_fast = 10,
+    monotonic_precise = 11,
+    monotonic_fast = 12,
+    second = 13,
+    thread_cpu = 14,
+    process_cpu = 15,
+};
+/// EINVAL for an unknown clock.
+SysResult<std::uint64_t> read_clock(Lwp& lwp, std::int32_t clock);
+/// Sleeps until the monotonic time. Errors: EINTR.
+SysResult<void> sleep_until(Nanoseconds deadline);
+
+} // namespace bsd

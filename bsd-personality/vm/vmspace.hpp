@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// VmSpace: the user memory of a process (or of several, after vfork and rfork): map entries over objects, and the
+// page tables as a cache of them. Forking copies entries only; pages are copied when written to (objects' shadows) and
+// page-table entries are made by faults.
+//
+// Guarded by the giant token; nothing here blocks. Addresses are hostile everywhere. Memory: a call that runs out
+// answers ENOMEM; a fault that runs out answers FaultResult::no_memory, for which the process is killed.
+#pragma once
+
+#include "bsd-personality/vm/map_tree.hpp"
+#include "bsd-personality/vm/object.hpp"
+
+namespace bsd {
+
+/// First address that no process can map: the last page below the kernel's limit is left out.
+inline constexpr std::uint64_t user_address_end = abi::user_end;
+
+/// What a trap handler makes of a fault.
+enum class FaultResult : std::uint8_t {
+    done,       // try again
+    no_mapping, // SIGSEGV, SEGV_MAPERR
+    protection, // SIGSEGV, SEGV_ACCERR
+    beyond_end, // SIGBUS, BUS_OBJERR: behind the end of a mapped file
+    no_memory,  // SIGKILL: the jail's memory is exhausted
+};
+
+/// A request to map; all of mmap(2), and of exec.
+struct MapRequest {
+    std::uint64_t address = 0; // where, or a hint
+    std::uint64_t length = 0;  // bytes; rounded up to pages
+    std::uint8_t protection = 0;
+    std::uint8_t max_protection = vm::protection_all;
+    vm::Object* object = nullptr; // null: anonymous. A reference is taken.
+    std::uint64_t offset = 0;     // bytes in the object, page aligned
+    bool shared = false;
+    bool fixed = false;     // at `address`, replacing what is there
+    bool exclusive = false; // with fixed: ENOMEM if something is there
+    bool stack = false;     // the main stack, which grows down from `address + length`
+    bool guard = false;
+    bool below_2g = false;
+    std::uint8_t align_shift = vm::page_shift;
+};
+
+/// Limits that proc keeps here (RLIMIT_AS, RLIMIT_STACK, RLIMIT_DATA); bytes.
+struct VmLimits {
+    std::uint64_t total = ~std::uint64_t{0};
+    std::uint64_t stack = 512 << 20;
+    std::uint64_t data = std::uint64_t{32} << 30;
+};
+
+/// For getrusage, sysctl and procfs.
+struct VmCounters {
+    std::uint64_t virtual_bytes = 0;
+    std::uint64_t faults = 0, zero_fills = 0, copies = 0;
+};
+
+class VmSpace {
+public:
+    /// An empty space with one reference. Null when memory (or the kernel's pool) is exhausted.
+    static VmSpace* create();
+    void ref() { references_++; }
+    /// The last one tears everything down.
+    void unref();
+    std::uint32_t references() const { return references_; }
+
+    // --- faults and the hardware -------------------------------------------------------------------------------
+    /// For Vcpu::enter.
+    const glue::AddressSpace& hardware() const { return hardware_; }
+    /// Makes `address` accessible, mapping a window around it.
+    FaultResult fault(std::uint64_t address, glue::Access access);
+    /// The kernel address of the byte at `address` after making it accessible; null if it cannot be. Valid up to the
+    /// end of its page and until the next sleep or change of the map. Fast when asked for again.
+    std::byte* translate(std::uint64_t address, bool write) {
+        const Translation& cached = translations_[(address >> vm::page_shift) % translation_slots];
+        if (cached.tag == ((address & ~vm::page_mask) | 1) && (!write || cached.writable)) [[likely]]
+            return cached.page + (address & vm::page_mask);
+        return translate_slow(address, write);
+    }
+
+    // --- the map -----------------------------------------------------------------------------------------------
+    /// Errors: EINVAL (range), ENOMEM (no room, limit, exhausted).
+    SysResult<std::uint64_t> map(const MapRequest& request);
+    /// Errors: ENOMEM (an entry must be split and there is no memory). The range must be valid (valid_range).
+    SysResult<void> unmap(std::uint64_t start, std::uint64_t end);
+    /// Holes are passed over. Errors: EACCES (beyond the maximum), ENOMEM.
+    SysResult<void> protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection);
+    /// Also sets the maximum (PROT_MAX). Errors as above.
+    SysResult<void> protect_maximum(std::uint64_t start, std::uint64_t end, std::uint8_t maximum);
+    /// Errors: ENOMEM.
+    SysResult<void> set_inherit(std::uint64_t start, std::uint64_t end, vm::Inherit inherit);
+    /// MADV_FREE and MADV_DONTNEED of anonymous memory: `discard` gives pages back, which are zeros afterwards.
+    /// Errors: ENOMEM (nothing is mapped in part of the range).
+    SysResult<void> discard(std::uint64_t start, std::uint64_t end);
+    /// Every page of the range belongs to an entry.
+    bool covered(std::uint64_t start, std::uint64_t end) const;
+    /// MINCORE_ bits of one page (1 in core, 2 referenced, 4 modified); 0 if not resident.
+    unsigned core_state(std::uint64_t address) const;
+    /// Moves the break (brk). Errors: ENOMEM, EINVAL (below the start).
+    SysResult<void> set_break(std::uint64_t address);
+    /// Set by exec: where the heap starts; mmap without a hint looks above it plus the data limit.
+    void set_heap_start(std::uint64_t address);
+    std::uint64_t break_address() const { return break_; }
+    std::uint64_t heap_start() const { return heap_start_; }
+
+    /// A copy for fork, entries as their inheritance says. Null when memory is exhausted.
+    VmSpace* fork();
+
+    /// Key of a futex word for threads of several processes: the object and the byte in it; for private memory this
+    /// space and the address. False if nothing is mapped there.
+    struct Key {
+        const void* owner;
+        std::uint64_t offset;
+        bool operator==(const Key&) const = default;
+    };
+    bool shared_key(std::uint64_t address, Key& key);
+
+    /// Entries by address, for procfs and sysctl; null at the end.
+    const vm::MapEntry* first_entry() const { return tree_.first(); }
+    /// The entry that holds `address`, or null.
+    const vm::MapEntry* entry_at(std::uint64_t address) { return lookup(address); }
+    const VmCounters& counters() const { return counters_; }
+    /// Pages that entries can see in memory of their own; walks all objects.
+    std::uint64_t resident_pages() const;
+
+    VmLimits limits;
+
+    static bool valid_range(std::uint64_t start, std::uint64_t length) {
+        return length <= user_address_end && start <= user_address_end - length;
+    }
+    /// Takes addresses out of the page tables; vm::Object and the map use it.
+    void forget(vm::MapEntry& entry, std::uint64_t start, std::uint64_t end);
+    void forget_translations();
+
+private:
+    struct Translation {
+        std::uint64_t tag = 0; // page address | 1
+        std::byte* page = nullptr;
+        bool writable = false;
+    };
+    static constexpr unsigned translation_slots = 16;
+
+    VmSpace() = default;
+    ~VmSpace() = default;
+    friend struct VmSpaceFactory;
+    friend class FaultHandler;
+    vm::MapEntry* lookup(std::uint64_t address);
+    vm::MapEntry* grow_stack(std::uint64_t address);
+    std::byte* translate_slow(std::uint64_t address, bool write);
+    vm::MapEntry* new_entry();
+    void free_entry(vm::MapEntry* entry);
+    bool reserve_entries(unsigned count);
+    void clip(std::uint64_t address);
+    void remove(vm::MapEntry* entry);
+    bool extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end);
+    SysResult<std::uint64_t> choose_address(const MapRequest& request, std::uint64_t length);
+    bool copy_entry(vm::MapEntry& entry, VmSpace& child);
+    void destroy();
+
+    glue::AddressSpace hardware_;
+    Translation translations_[translation_slots];
+    vm::MapTree tree_;
+    vm::MapEntry* last_ = nullptr;  // found by the last lookup
+    vm::MapEntry* spare_ = nullptr; // reserved entries, linked by next
+    std::uint32_t references_ = 1;
+    unsigned spares_ = 0;
+    std::uint64_t heap_start_ = 0, break_ = 0;
+    std::uint64_t map_base_ = std::uint64_t{32} << 30; // where mmap without a hint begins to look
+    VmCounters counters_;
+};
+
+} // namespace bsd
