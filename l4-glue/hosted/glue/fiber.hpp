@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Stack switches under sanitizers: AddressSanitizer and ThreadSanitizer must be told of every change of
+// stack. Without a sanitizer all of it is empty. A Fiber is used on its vCPU's Linux thread only (create and
+// destroy on any).
+#pragma once
+
+#include <cstddef>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define LIBELLE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LIBELLE_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define LIBELLE_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LIBELLE_TSAN 1
+#endif
+#endif
+
+namespace glue {
+
+inline constexpr std::size_t default_stack_size = 64 * 1024; // of an LWKT thread; sanitizers need much
+
+// Plain data in every build, so that objects which contain one have one layout.
+struct Fiber {
+    void* tsan = nullptr;
+    void* fake_stack = nullptr;
+    const void* bottom = nullptr;
+    std::size_t size = 0;
+
+    bool create(std::byte* stack, std::size_t stack_size);
+    void adopt_current();
+    void destroy();
+};
+// Around the switch from one stack to another: before on the old stack, after on the new one (also the first
+// time). `for_ever`: the old stack will not be used again.
+void fiber_before_switch(Fiber& from, Fiber& to, bool for_ever);
+void fiber_after_switch(Fiber& me);
+
+// Upcalls come at safe points only on this platform: LWKT asks when it leaves critical sections. True when
+// upcalls are enabled and an event is pending or the deadline has passed.
+bool upcall_due();
+
+} // namespace glue

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// vCPUs of the hosted platform: Linux threads. What is different from the native one:
+//  - enter() runs no user code yet: it returns what a hook of the test says (Trap::event when there is none).
+//  - Upcalls are not asynchronous: LWKT calls the handler at its safe points, when glue::upcall_due() says
+//  so.
+//  - start_all() returns when `entry` has returned on every vCPU, so that a test can end.
+#pragma once
+
+#include "glue/address_space.hpp"
+#include "glue/clock.hpp"
+
+#include <condition_variable>
+#include <mutex>
+
+namespace glue {
+
+using UpcallHandler = void (*)();
+using CoreEntry = void (*)(CpuId cpu);
+
+class Vcpu {
+public:
+    static Outcome<void> start_all(CoreEntry entry);
+    static unsigned count() { return start().vcpus; }
+    static Vcpu& of(CpuId cpu);
+
+    Trap enter(const AddressSpace& space) { return enter_hook ? enter_hook(*this, space) : Trap::event; }
+    UserContext& context() { return context_; }
+
+    void wait();
+    void set_deadline(Ticks deadline) { deadline_ = deadline; }
+    std::uint64_t take_events() {
+        __atomic_store_n(&pending_, false, __ATOMIC_SEQ_CST);
+        return __atomic_exchange_n(&events_, 0, __ATOMIC_SEQ_CST);
+    }
+    bool pending() const { return __atomic_load_n(&pending_, __ATOMIC_RELAXED); }
+
+    void set_upcall_handler(UpcallHandler handler) { handler_ = handler; }
+    void enable_upcalls() { upcalls_ = true; }
+    void disable_upcalls() { upcalls_ = false; }
+
+    void kick() { signal(event_kick); }
+    static constexpr std::uint64_t event_kick = 1;
+    static constexpr std::uint64_t event_doorbell = 2;
+    static constexpr unsigned event_irq_shift = 8;
+
+    Ticks stolen() const { return Ticks{0}; }
+
+    // Hosted only. Event bits from any thread, as an IRQ thread or another task would signal them.
+    void signal(std::uint64_t bits);
+    bool upcall_due() const {
+        return upcalls_ && (pending() || (deadline_ != no_deadline && Clock::ticks() >= deadline_));
+    }
+    // Hosted only. Stands for running a BSD thread; set before start_all().
+    using EnterHook = Trap (*)(Vcpu& vcpu, const AddressSpace& space);
+    static EnterHook enter_hook;
+
+private:
+    UserContext context_ = {};
+    Ticks deadline_ = no_deadline;    // own thread only
+    bool upcalls_ = false;            // own thread only
+    UpcallHandler handler_ = nullptr; // own thread only
+    std::uint64_t events_ = 0;        // atomic: signalled by any thread
+    bool pending_ = false;            // atomic: set with events_
+    std::mutex mutex_;                // for sleeping only
+    std::condition_variable changed_;
+};
+
+namespace hosted {
+extern thread_local void* cpu_local;
+}
+inline void set_cpu_local(void* self) {
+    hosted::cpu_local = self;
+}
+template <class T>
+inline T* cpu_local() {
+    return static_cast<T*>(hosted::cpu_local);
+}
+
+} // namespace glue

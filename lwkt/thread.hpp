@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Light weight kernel threads. A thread belongs to one core and is scheduled only there, by fixed priority,
+// first in first out within one priority. Nothing but an interrupt thread preempts a running thread; it runs
+// until it blocks and then the preempted thread continues.
+//
+// Contexts. "Thread": an LWKT thread outside critical sections. "Critical": inside a critical section;
+// nothing preempts, blocking is an error (except by the functions that say otherwise). "Hard": event
+// handlers, IPI functions and direct callouts; they run in a critical section on the stack of whoever was
+// interrupted and never block.
+#pragma once
+
+#include "glue/fiber.hpp"
+#include "glue/vcpu.hpp"
+#include "lwkt/verify.hpp"
+
+namespace lwkt {
+
+using glue::CpuId;
+using glue::Nanoseconds;
+using glue::Ticks;
+
+class Token;
+struct PageProvider;
+
+// Fixed priorities, higher runs first. Threads at `interrupt_low` and above are interrupt threads: they
+// preempt.
+enum class Priority : std::uint8_t {
+    idle = 0,           // the idle thread of each core, nobody else
+    user_idle = 4,      // BSD idprio
+    user_normal = 8,    // a BSD thread that runs, or is about to run, user code
+    user_realtime = 12, // BSD rtprio
+    kernel_user = 16,   // a BSD thread that was woken inside a system call
+    kernel_daemon = 18,
+    soft = 20,
+    interrupt_low = 22, // from here on threads preempt
+    soft_timer = 24,    // callouts
+    interrupt = 26,
+    interrupt_high = 28,
+    maximum = 31,
+};
+
+enum class ThreadState : std::uint8_t {
+    blocked,       // off all queues until schedule(); also the state after create()
+    ready,         // on its core's run queue
+    running,       // the current thread of its core
+    preempted,     // an interrupt thread took the core; continues when that one blocks
+    waiting_token, // waits for a token before it may continue
+    zombie,        // has exited; its memory goes when the core has left its stack
+};
+
+// One held or wanted token of a thread: the token's address and a mode in the low bits.
+struct TokenReference {
+    std::uintptr_t word;
+};
+inline constexpr unsigned max_tokens = 16; // held by one thread at a time, recursions counted
+
+// A queue link; owned by whoever owns the queue.
+struct ThreadLink {
+    struct Thread* next = nullptr;
+    struct Thread* previous = nullptr;
+};
+
+enum class Wake : std::uint8_t; // lwkt/sleepqueue.hpp
+struct SleepTimer;
+
+// Fields belong to the thread's core and are touched there only, in a critical section or by the thread
+// itself, unless they say otherwise.
+struct Thread {
+    void* stack_pointer = nullptr; // while not running; first, for arch/x86_64/switch.S
+    std::uint32_t critical_count = 0;
+    Priority priority = Priority::idle;
+    ThreadState state = ThreadState::blocked;
+    bool interruptible = false; // sleeps and may be woken by interrupt()
+    bool timed_out = false;
+    std::uint32_t cpu = 0;     // immutable
+    TokenReference* token_top; // one past the last held token
+    TokenReference tokens[max_tokens];
+    ThreadLink link;                  // run queue or sleep queue
+    Thread* preempted = nullptr;      // the thread whose core this interrupt thread took
+    const void* wait_ident = nullptr; // sleeps on this address
+    const char* wmesg = nullptr;      // why it sleeps, for people
+    Wake* wake_result = nullptr;
+    // Set by any core with a bit of why; whoever set the first bit has pushed the thread on the core's inbox.
+    std::uint32_t inbox_reasons = 0; // atomic: several cores may wake at once
+    Thread* inbox_next = nullptr;    // owned by the inbox
+    Thread* token_next = nullptr;    // owned by the token's waiter list
+    std::byte* stack = nullptr;      // immutable
+    std::size_t stack_size = 0;      // immutable
+    glue::Fiber fiber;               // what sanitizers must know of the stack; empty on native
+    void* owner = nullptr;           // for the layer above (a BSD thread), not used here
+    std::uint64_t switches = 0;      // times it was given the core
+    char name[24] = {};
+
+    Thread() : token_top(tokens) {}
+    Thread(const Thread&) = delete;
+    Thread& operator=(const Thread&) = delete;
+};
+
+// Head of each core's globaldata, reached by glue::cpu_local. Owned by its core.
+struct CoreHead {
+    CoreHead* self;
+    Thread* current;
+    std::uint32_t requests; // deferred work, set by upcalls; run when the outermost critical section is left
+    std::uint32_t cpu;
+};
+// Why run_deferred() has something to do.
+enum Request : std::uint32_t {
+    request_events = 1,  // the vCPU has events or its deadline passed
+    request_preempt = 2, // an interrupt thread became ready
+};
+
+inline CoreHead& core() {
+    return *glue::cpu_local<CoreHead>();
+}
+
+// The running thread. Any context.
+inline Thread* current() {
+    return core().current;
+}
+inline CpuId current_cpu() {
+    return CpuId{core().cpu};
+}
+inline unsigned cpu_count() {
+    return glue::Vcpu::count();
+}
+
+// --- critical sections
+// ---------------------------------------------------------------------------------------------
+void run_deferred(); // internal: the outermost section was left and there are requests
+
+inline void critical_enter() {
+    ++current()->critical_count;
+    asm volatile("" ::: "memory");
+}
+inline void critical_exit() {
+    asm volatile("" ::: "memory");
+    CoreHead& here = core();
+    if (--here.current->critical_count == 0 && (here.requests != 0 || glue::upcall_due())) [[unlikely]]
+        run_deferred();
+}
+inline bool in_critical_section() {
+    return current()->critical_count != 0;
+}
+
+// Nothing on this core preempts while one lives. Nests. Do not block inside.
+class CriticalSection {
+public:
+    CriticalSection() { critical_enter(); }
+    ~CriticalSection() { critical_exit(); }
+    CriticalSection(const CriticalSection&) = delete;
+    CriticalSection& operator=(const CriticalSection&) = delete;
+};
+
+// --- life of threads
+// -------------------------------------------------------------------------------------------------
+using ThreadFunction = void (*)(void* argument);
+
+// Makes a thread that will run function(argument) on `cpu`; it does not run before schedule(). The stack
+// comes from the page provider. nullptr when memory is exhausted or the CPU does not exist. Does not block.
+// `stack_size` 0 is the platform's default (glue::default_stack_size).
+[[nodiscard]] Thread* create(ThreadFunction function, void* argument, Priority priority, CpuId cpu,
+                             const char* name, std::size_t stack_size = 0);
+// Frees a thread that was created and never scheduled.
+void destroy_unstarted(Thread* thread);
+
+// Makes a blocked thread runnable, on its own core, from any core and context. No effect on a thread that is
+// not blocked: a wake-up is not remembered (sleep queues and ports are the tools for that). The caller must
+// know that the thread has not exited. A sleeping thread (tsleep) that is scheduled returns Wake::woken.
+void schedule(Thread* thread);
+
+// Ends the calling thread, releasing the tokens it holds. Returning from its function does the same.
+[[noreturn]] void exit();
+
+// Gives the core to the next ready thread of the same or a higher priority, if there is one. Tokens are lost
+// and reacquired when that happens. Thread context.
+void yield();
+// True when yield() would give up the core: another thread of at least this priority is ready. Any context.
+bool should_yield();
+
+// Changes the calling thread's priority; does not give up the core (see should_yield). Not across
+// `interrupt_low`.
+void set_priority(Priority priority);
+
+// Blocks the calling thread until schedule(). The caller is in exactly one critical section, entered before
+// it checked that it must wait; tokens are lost and reacquired. For building sleep primitives; others use
+// tsleep().
+void lwkt_switch_blocked();
+
+// --- start, events and time slices
+// --------------------------------------------------------------------------------- Starts all vCPUs and runs
+// main(argument) as the first LWKT thread (priority kernel_daemon) on vCPU 0. The provider must work before
+// LWKT runs. Returns only with an error (or, on the hosted platform, after shutdown()).
+glue::Outcome<void> start(ThreadFunction main, void* argument, const PageProvider& provider,
+                          std::size_t main_stack_size = 0);
+// Ends the idle loops of all cores, so that start() returns on the hosted platform. All threads must have
+// exited.
+void shutdown();
+
+// To be called when Vcpu::enter returned Trap::event or Trap::deadline: takes the events, runs event
+// handlers, drains the IPI queue, runs expired callouts and wakes interrupt threads (which run before this
+// returns). True when the caller should call yield() before it enters user mode again: its time slice has
+// ended and somebody of the same priority is ready, or somebody of higher priority is. Thread context.
+bool vcpu_event(glue::Trap trap);
+
+// The end of the running BSD thread's time slice on this core, absolute; glue::no_deadline for none. Programs
+// the vCPU's deadline with the earlier of it and the next callout, and only writes when that changes. It
+// stays set until changed, and is cleared when it has passed (vcpu_event then says to yield if there is
+// somebody to yield to).
+void set_slice_deadline(Ticks deadline);
+// True once after the slice deadline passed; reading it clears it.
+bool take_slice_expired();
+
+// A handler for bits of the vCPU's event word (glue::Vcpu::event_doorbell and those of IRQ threads) on one
+// core. Runs in hard context with the bits that arrived; it may schedule(), wakeup() and send messages.
+// Replaces an earlier one for the same bit. Thread or boot context on any core, before the event can arrive.
+using EventHandler = void (*)(void* argument);
+void set_event_handler(CpuId cpu, unsigned bit, EventHandler handler, void* argument);
+
+} // namespace lwkt
