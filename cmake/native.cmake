@@ -32,5 +32,6 @@ function(libelle_native_program name)
     target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${LIBELLE_NO_FPU_FLAGS}>)
   endif()
   target_link_options(${name} PRIVATE -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--build-id=none
-    -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-z,separate-code)
+    -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-z,separate-code -Wl,-Ttext-segment=0x200000)
+  target_link_libraries(${name} PRIVATE glue_native)
 endfunction()

@@ -131,9 +131,9 @@ enum RootSelector : Selector {
     root_module = 8, // RAM region: the boot module
     root_ram = 16,   // RAM regions of free memory, BootInformation::ram_regions of them
 };
-inline constexpr unsigned root_table_slots = 4096;
-inline constexpr Word root_information_address = 0x10'0000;  // information page of the root task
-inline constexpr Word root_boot_address = 0x10'1000;         // BootInformation, read-only
+inline constexpr unsigned root_table_slots = 65536;
+inline constexpr Word root_boot_address = 0x10'0000;         // BootInformation, read-only
+inline constexpr Word root_information_address = 0x10'1000;  // information page of the root task
 inline constexpr Word root_buffer_address = 0x10'2000;       // message buffer of the first thread
 inline constexpr Word root_stack_top = 0x18'0000;            // 64 KiB below
 

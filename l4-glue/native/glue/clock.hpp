@@ -22,8 +22,10 @@ public:
     // The tick at or after a time; no_deadline for times beyond the counter.
     static Ticks to_ticks(Nanoseconds n) {
         const auto& page = information();
-        auto ticks = static_cast<unsigned __int128>(n.value) * page.ticks_per_second / 1'000'000'000u + page.boot_ticks + 1;
-        return ticks > ~std::uint64_t{0} ? no_deadline : Ticks{static_cast<std::uint64_t>(ticks)};
+        std::uint64_t seconds = n.value / 1'000'000'000, rest = n.value % 1'000'000'000;
+        if (seconds >= ~std::uint64_t{0} / 2 / page.ticks_per_second)
+            return no_deadline;
+        return Ticks{seconds * page.ticks_per_second + rest * page.ticks_per_second / 1'000'000'000 + page.boot_ticks + 1};
     }
     static std::uint64_t ticks_per_second() { return information().ticks_per_second; }
 

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Processor features: what must be there, and turning it on.
+#include <cstring>
+
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/machine.hpp"
+#include "kernel/panic.hpp"
+
+namespace kernel {
+
+namespace {
+constexpr Word cr4_osfxsr = 1 << 9, cr4_osxmmexcpt = 1 << 10, cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16, cr4_osxsave = 1 << 18,
+               cr4_smep = 1 << 20, cr4_smap = 1 << 21, cr4_pge = 1 << 7;
+constexpr Word xcr0_x87_sse_avx = 7, xcr0_avx512 = 0xe0;
+bool has_umip;
+} // namespace
+
+void check_features() {
+    auto basic = arch::cpuid(1), extended = arch::cpuid(7);
+    struct {
+        bool there;
+        const char* name;
+    } needed[] = {
+        {(basic.ecx & 1 << 26) != 0, "XSAVE"},          {(extended.ebx & 1) != 0, "FSGSBASE"},
+        {(extended.ebx & 1 << 7) != 0, "SMEP"},         {(extended.ebx & 1 << 20) != 0, "SMAP"},
+        {(basic.edx & 1 << 9) != 0, "a local APIC"},    {(arch::cpuid(0x80000001).edx & 1 << 20) != 0, "no-execute pages"},
+    };
+    for (const auto& feature : needed)
+        if (!feature.there) {
+            console_write("\nthe processor lacks ");
+            panic(feature.name);
+        }
+    has_umip = extended.ecx & 1 << 2;
+    // As much state as fits a page; a wider machine's further parts stay off.
+    Word offered = arch::cpuid(13).eax & (xcr0_x87_sse_avx | xcr0_avx512);
+    if ((offered & xcr0_avx512) != xcr0_avx512)
+        offered &= ~xcr0_avx512;
+    machine.xsave_mask = offered;
+    arch::write_cr4(arch::read_cr4() | cr4_osxsave | cr4_osfxsr | cr4_osxmmexcpt);
+    arch::write_xcr0(offered);
+    machine.xsave_size = arch::cpuid(13).ebx;
+    if (machine.xsave_size > abi::page_size) {
+        machine.xsave_mask = xcr0_x87_sse_avx & offered;
+        arch::write_xcr0(machine.xsave_mask);
+        machine.xsave_size = arch::cpuid(13).ebx;
+    }
+}
+
+void enable_features() {
+    arch::write_cr4(arch::read_cr4() | cr4_osxsave | cr4_osfxsr | cr4_osxmmexcpt | cr4_fsgsbase | cr4_smep | cr4_smap | cr4_pge |
+                    (has_umip ? cr4_umip : 0));
+    arch::write_cr0((arch::read_cr0() & ~Word{1 << 2 | 1 << 3}) | 1 << 1 | 1 << 5 | 1 << 16); // EM, TS off; MP, NE, WP on
+    arch::write_xcr0(machine.xsave_mask);
+}
+
+void initialize_fpu(void* area) {
+    auto* bytes = static_cast<std::uint8_t*>(area);
+    std::memset(bytes, 0, abi::page_size);
+    bytes[0] = 0x7f; // FCW 0x37f
+    bytes[1] = 0x03;
+    bytes[24] = 0x80; // MXCSR 0x1f80
+    bytes[25] = 0x1f;
+    bytes[512] = 3; // XSTATE_BV: x87 and SSE are in the area
+}
+
+} // namespace kernel

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Steps of the boot, in the order in which kernel_main takes them.
+#pragma once
+
+#include "kernel/machine.hpp"
+#include "kernel/pool.hpp"
+
+namespace kernel {
+
+struct Ram {
+    RamRange ranges[32]; // free memory above 1 MiB, page aligned, disjoint
+    unsigned count = 0;
+    RamRange module = {}; // the boot module
+    void exclude(Word base, Word size);
+    // Takes `size` bytes, aligned, below `limit`, from the end of the largest range that has them; panics if none does.
+    Word take(Word size, Word alignment, Word limit);
+};
+
+// The machine's own page tables: kernel image W^X, pool window, devices. Returns nothing that user mode can reach.
+void build_kernel_space(Word pool_base, Word pool_size);
+
+// What is loaded for the root task before the kernel leaves the one-to-one map.
+struct RootImage {
+    Word base, size; // physical memory of all segments, in the order of the program headers
+    Word entry;
+    struct Segment {
+        Word address, offset, pages, bits;
+    } segments[8];
+    unsigned segments_count = 0;
+};
+RootImage load_root(Ram& ram);
+[[noreturn]] void start_root(Pool& pool, const RootImage& image, const Ram& ram);
+void start_cores();
+
+} // namespace kernel

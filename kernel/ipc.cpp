@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// IPC: synchronous rendezvous at an endpoint, whose threads are all on its home core; so queues need no lock and a
+// message goes from the sender's registers to the receiver's. A call lends the caller's scheduling context to a
+// receiver that has none, and its priority if that is higher; the reply gives both back. A fault is a call that the
+// kernel makes for the faulting thread.
+#include <cstring>
+#include <initializer_list>
+
+#include "kernel/flush.hpp"
+#include "kernel/invocation.hpp"
+#include "kernel/scheduler.hpp"
+
+namespace kernel {
+
+namespace {
+
+void lend(Thread& caller, Thread& server) {
+    server.caller = &caller;
+    caller.callee = &server;
+    caller.state = ThreadState::waiting_reply;
+    if (!server.context) {
+        server.context = caller.context;
+        caller.context = nullptr;
+    }
+    if (caller.priority > server.priority)
+        server.priority = caller.priority;
+}
+
+void give_back(Thread& server) {
+    Thread& caller = *server.caller;
+    if (!caller.context) {
+        caller.context = server.context;
+        server.context = server.own_context;
+    }
+    server.priority = server.base_priority;
+    server.caller = nullptr;
+    caller.callee = nullptr;
+}
+
+// A page item: one page of a region that the sender has bound for the receiver's space.
+Error map_item(Thread& sender, Thread& receiver, Word address) {
+    abi::PageItem item = sender.buffer->item;
+    Lookup<Binding> binding(sender, item.binding, abi::binding_right::map);
+    if (!binding)
+        return binding.error;
+    if (binding->task != receiver.task)
+        return Error::bad_argument;
+    return map_page(*binding, address & ~(abi::page_size - 1), item.offset, item.flags);
+}
+
+// Copies tag and words; the register words first, the rest from buffer to buffer.
+void copy_words(Thread& to, const Registers& from_registers, Word tag, const Thread& from) {
+    Registers& r = to.registers;
+    r.rsi = tag;
+    r.rdx = from_registers.rdx;
+    r.r10 = from_registers.r10;
+    r.r8 = from_registers.r8;
+    r.r9 = from_registers.r9;
+    unsigned words = tag & 0x7f;
+    if (words > abi::register_words) {
+        if (words > abi::message_words)
+            words = abi::message_words;
+        std::memcpy(to.buffer->words + abi::register_words, from.buffer->words + abi::register_words,
+                    (words - abi::register_words) * sizeof(Word));
+    }
+}
+
+void deliver(Core&, Thread& from, Thread& to) {
+    Registers& r = to.registers;
+    r.rax = static_cast<Word>(Error::ok);
+    r.rdi = from.badge;
+    if (from.fault_pending) {
+        r.rsi = abi::make_tag(from.fault_label, 4);
+        r.rdx = from.fault_message[0];
+        r.r10 = from.fault_message[1];
+        r.r8 = from.fault_message[2];
+        r.r9 = from.fault_message[3];
+        return;
+    }
+    Word tag = from.registers.rsi;
+    copy_words(to, from.registers, tag, from);
+    if (tag & abi::tag_page_item)
+        if (Error error = map_item(from, to, from.buffer->item.address); error != Error::ok)
+            r.rsi &= ~abi::tag_page_item; // the receiver sees that none came
+}
+
+// The caller waits for `endpoint`'s receiver, which runs at once if it may.
+void send(Core& core, Thread& caller, Endpoint& endpoint) {
+    Thread* server = endpoint.receivers.pop();
+    if (!server) {
+        endpoint.senders.push(caller);
+        caller.state = ThreadState::sending;
+        core.reschedule = true;
+        return;
+    }
+    deliver(core, caller, *server);
+    bool donated = !server->context;
+    lend(caller, *server);
+    if (core.current == &caller && donated && server->priority >= caller.priority) [[likely]] {
+        switch_to(core, *server); // same context: nothing to charge, nobody to look for
+        return;
+    }
+    make_ready(core, *server);
+    core.reschedule = true;
+}
+
+// The reply of `server` to its caller, who can run then and is in no queue; nullptr if nobody can.
+Thread* answer(Thread& server) {
+    Thread* caller = server.caller;
+    if (!caller)
+        return nullptr;
+    give_back(server);
+    Registers& r = server.registers;
+    Word tag = r.rsi;
+    if (caller->fault_pending) {
+        caller->fault_pending = false;
+        if (tag & abi::tag_page_item && caller->fault_label == abi::label_page_fault) {
+            if (map_item(server, *caller, caller->fault_message[0]) == Error::ok)
+                return caller;
+        } else if (abi::tag_label(tag) == 0) {
+            return caller; // resume
+        }
+        caller->state = ThreadState::faulted; // the handler refuses: stopped until started anew
+        return nullptr;
+    }
+    caller->registers.rax = static_cast<Word>(Error::ok);
+    caller->registers.rdi = 0;
+    copy_words(*caller, r, tag, server);
+    if (tag & abi::tag_page_item)
+        if (map_item(server, *caller, server.buffer->item.address) != Error::ok)
+            caller->registers.rsi &= ~abi::tag_page_item;
+    return caller;
+}
+
+// Makes the thread wait at the endpoint, or takes what waits there for it. True if it can go on at once.
+bool start_receive(Core& core, Thread& thread, Endpoint& endpoint) {
+    if (deliver_bound(core, thread))
+        return true;
+    if (Thread* caller = endpoint.senders.pop()) {
+        deliver(core, *caller, thread);
+        lend(*caller, thread);
+        return true;
+    }
+    endpoint.receivers.push(thread);
+    thread.state = ThreadState::receiving;
+    return false;
+}
+
+} // namespace
+
+void invoke_call(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Endpoint> endpoint(thread, r.rdi, abi::endpoint_right::send);
+    if (!endpoint) [[unlikely]]
+        return reply(r, endpoint.error);
+    if (endpoint->core != core.index) [[unlikely]]
+        return reply(r, Error::wrong_core);
+    thread.badge = endpoint.badge;
+    send(core, thread, *endpoint);
+}
+
+void invoke_receive(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Endpoint> endpoint(thread, r.rdi, abi::endpoint_right::receive);
+    if (!endpoint)
+        return reply(r, endpoint.error);
+    if (endpoint->core != core.index)
+        return reply(r, Error::wrong_core);
+    if (thread.caller)
+        return reply(r, Error::wrong_state); // owes a reply: reply_wait
+    if (!start_receive(core, thread, *endpoint))
+        core.reschedule = true;
+}
+
+void invoke_reply_wait(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Endpoint> endpoint(thread, r.rdi, abi::endpoint_right::receive);
+    if (!endpoint) [[unlikely]]
+        return reply(r, endpoint.error);
+    if (endpoint->core != core.index) [[unlikely]]
+        return reply(r, Error::wrong_core);
+    Thread* caller = answer(thread);
+    if (!start_receive(core, thread, *endpoint)) {
+        if (caller && !thread.context && caller->context && caller->priority >= core.ready.highest()) [[likely]] {
+            caller->state = ThreadState::ready;
+            return switch_to(core, *caller); // its own context comes back with it
+        }
+        core.reschedule = true;
+    }
+    if (caller)
+        make_ready(core, *caller);
+    if (!thread.context)
+        core.reschedule = true;
+}
+
+void send_fault(Core& core, Thread& thread, std::uint32_t label, Word address, Word error, Word vector) {
+    thread.fault_label = label;
+    thread.fault_message[0] = address;
+    thread.fault_message[1] = thread.registers.rip;
+    thread.fault_message[2] = error;
+    thread.fault_message[3] = vector;
+    if (!thread.fault_endpoint || thread.fault_endpoint->dying || thread.fault_endpoint->core != core.index) {
+        block_current(core, ThreadState::faulted);
+        return;
+    }
+    thread.fault_pending = true;
+    thread.badge = thread.fault_badge;
+    send(core, thread, *thread.fault_endpoint);
+}
+
+// A thread that goes away: who waits for its reply, or owes it one, is set free.
+void abort_partners(Core& core, Thread& thread) {
+    if (Thread* caller = thread.caller) {
+        give_back(thread);
+        if (caller->fault_pending) {
+            caller->fault_pending = false;
+            caller->state = ThreadState::faulted;
+        } else {
+            caller->registers.rax = static_cast<Word>(Error::aborted);
+            make_ready(core, *caller);
+        }
+    }
+    if (Thread* server = thread.callee) {
+        give_back(*server);
+        if (!server->context && server->ready_queued) // passive and without its client: it cannot run
+            core.ready.remove(*server);
+    }
+}
+
+void kill_endpoint(Core& core, Endpoint& endpoint) {
+    for (ThreadQueue* queue : {&endpoint.senders, &endpoint.receivers})
+        while (Thread* thread = queue->first) {
+            if (thread->fault_pending) {
+                dequeue(core, *thread);
+                thread->fault_pending = false;
+                thread->state = ThreadState::faulted;
+            } else {
+                finish(core, *thread, Error::aborted);
+            }
+        }
+}
+
+} // namespace kernel

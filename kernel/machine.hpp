@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the boot code found out about the machine; immutable after boot.
+#pragma once
+
+#include "kernel/object.hpp"
+
+namespace kernel {
+
+struct Machine {
+    Word kernel_root;      // physical address of the kernel's own top-level page table
+    Word information_page; // physical
+    Word xsave_mask, xsave_size;
+    Word ticks_per_second; // of the time-stamp counter
+    Word timer_multiplier; // local APIC timer counts per tick, times 2^32
+    Word boot_ticks;
+    Word apic_base, ioapic_base; // physical
+    std::uint32_t ioapic_first_line;
+    std::uint32_t apic_ids[abi::max_cores];
+    unsigned cores;
+    // ISA lines that the firmware routes elsewhere: line -> {input, flags as in the MADT}
+    std::uint32_t override_input[16];
+    std::uint16_t override_flags[16];
+    const char* command_line; // kernel memory
+};
+extern Machine machine;
+
+struct RamRange {
+    Word base, size;
+};
+
+// Boot, with low memory mapped one to one.
+void read_acpi(Word rsdp);           // fills cores and interrupt routing; panics without a MADT
+void check_features();               // panics naming what the processor lacks; fills xsave
+void enable_features();              // on each core: CR0, CR4, XCR0
+void initialize_fpu(void* area);     // the state after reset, in XSAVE format
+
+} // namespace kernel

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The kernel's serial console, and the end. A panic prints the reason, registers, and every word on the stack that
+// points into kernel text ("Backtrace: address ..."); `libelle` on the host turns the addresses into names.
+#pragma once
+
+#include "kernel/object.hpp"
+
+namespace kernel {
+
+void console_initialize();
+void console_put(char c);
+void console_write(const char* text);
+void console_hex(Word value);
+void console_decimal(Word value);
+
+[[noreturn]] void panic(const char* reason);
+[[noreturn]] void panic_with(const abi::Registers& registers, const char* reason);
+
+} // namespace kernel

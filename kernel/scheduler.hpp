@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The scheduler of a core: strict priorities, time from scheduling contexts. A thread switch is switch_to().
+// All functions run on the core they are given, with interrupts off, without locks.
+#pragma once
+
+#include "kernel/core.hpp"
+
+namespace kernel {
+
+// Makes a thread ready: queued if it has a context with budget, else it waits for its replenishment.
+void make_ready(Core& core, Thread& thread);
+// Takes a thread out of the ready queue, a wait queue and the timer queue, whatever it is in.
+void dequeue(Core& core, Thread& thread);
+// The current thread does not go on; the next one is chosen on the way out.
+void block_current(Core& core, ThreadState state);
+// Switches to a thread that is not queued, charging the current context if the thread runs on another one.
+void switch_to(Core& core, Thread& next);
+// Chooses who runs next if `reschedule` is set; called once on every way out. Does not return when idle.
+void schedule(Core& core);
+// Brings the charge of the current context up to now.
+void account(Core& core, Word now);
+// Arms the core's timer for the earliest of everything it waits for.
+void program_timer(Core& core, Word now);
+void handle_timer(Core& core);
+// Ends a blocked operation of a thread: error in its registers, ready again.
+void finish(Core& core, Thread& thread, Error error);
+// Address space and guest mode of the current thread, as its fields say.
+void load_space(Core& core, Task* task);
+
+void stop_thread(Core& core, Thread& thread); // inactive; a blocked operation ends with aborted
+// The thread leaves everything for good; its home core calls it.
+void kill_thread(Core& core, Thread& thread);
+void handle_inbox(Core& core);
+void handle_requests(Core& core, Inbox& inbox);
+// Asks an object's home core; interrupts it if needed.
+void send_request(CoreObject& object, std::uint32_t requests);
+
+// vCPUs (vcpu.cpp)
+void vcpu_event(Core& core, Thread& thread, abi::Trap reason); // an event or deadline for a vCPU's thread
+void leave_guest(Core& core, Thread& thread, abi::Trap trap);  // the current thread returns from vcpu_run
+// A thread that is not current leaves guest mode: its registers and bases are in the page since it was switched from.
+void abandon_guest(Core& core, Thread& thread, Error error, abi::Trap trap);
+void forget_guest(Core& core, Thread& thread);
+// Notifications (notification.cpp)
+void signal(Core& core, Notification& notification, Word bits); // on its home core
+void signal_anywhere(Notification& notification, Word bits);
+// IPC (ipc.cpp)
+void send_fault(Core& core, Thread& thread, std::uint32_t label, Word address, Word error, Word vector);
+void kill_endpoint(Core& core, Endpoint& endpoint);
+void abort_partners(Core& core, Thread& thread);
+bool deliver_bound(Core& core, Thread& thread); // bits of the bound notification to a receiving thread
+
+} // namespace kernel

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Scheduling contexts: a budget per period, as a sporadic server in the form corrected by Stanovich et al. (2010).
+// What is consumed from a replenishment comes back one period after that replenishment became usable. The number of
+// replenishments is fixed; when full, the two latest merge at the later time: budget is delayed, never advanced.
+// Plain data without machine access; owned by its home core.
+#pragma once
+
+#include "kernel/inbox.hpp"
+
+namespace kernel {
+
+class Replenishments {
+public:
+    static constexpr unsigned capacity = 8;
+    struct Entry {
+        Word time, amount;
+    };
+
+    void reset(Word budget, Word period, Word now) {
+        period_ = period;
+        count_ = 1;
+        entries_[0] = {now, budget};
+    }
+    bool unlimited() const { return period_ == 0; }
+    // Budget that is usable at `now`, without a later entry's.
+    Word available(Word now) const { return entries_[0].time <= now ? entries_[0].amount : 0; }
+    Word next_time() const { return entries_[0].time; }
+    Word period() const { return period_; }
+
+    // The thread was not running: unused budget that became usable earlier counts from now on.
+    void activate(Word now) {
+        if (entries_[0].time < now)
+            entries_[0].time = now;
+        // Entries that have become usable by the same time are one.
+        while (count_ > 1 && entries_[1].time <= entries_[0].time) {
+            entries_[1].amount += entries_[0].amount;
+            entries_[1].time = entries_[0].time;
+            remove_first();
+        }
+    }
+    // Charges `used` ticks that began when the first entry was usable. An overrun is paid from later entries.
+    void consume(Word used) {
+        while (used > 0) {
+            Entry& first = entries_[0];
+            Word take = used < first.amount ? used : first.amount;
+            Word back = first.time + period_;
+            used -= take;
+            first.amount -= take;
+            first.time += take;
+            if (take > 0)
+                append(back, take);
+            if (entries_[0].amount > 0)
+                break;
+            if (count_ == 1) // nothing left but an empty entry: cannot happen, append keeps the sum
+                break;
+            remove_first();
+        }
+    }
+    unsigned count() const { return count_; }
+    const Entry& entry(unsigned i) const { return entries_[i]; }
+
+private:
+    void append(Word time, Word amount) {
+        if (count_ == capacity) {
+            Entry& last = entries_[count_ - 1];
+            last.amount += amount;
+            last.time = last.time > time ? last.time : time;
+            return;
+        }
+        // Never before an earlier entry: the list stays sorted.
+        if (count_ > 0 && entries_[count_ - 1].time > time)
+            time = entries_[count_ - 1].time;
+        entries_[count_++] = {time, amount};
+    }
+    void remove_first() {
+        for (unsigned i = 1; i < count_; ++i)
+            entries_[i - 1] = entries_[i];
+        --count_;
+    }
+
+    Entry entries_[capacity] = {};
+    Word period_ = 0; // 0: no limit
+    unsigned count_ = 0;
+};
+
+struct Thread;
+
+struct SchedulingContext : CoreObject {
+    static constexpr Type kind = Type::scheduling;
+    Replenishments replenishments;
+    std::uint8_t priority_limit = 0;
+    Thread* owner = nullptr; // the thread it was bound to
+};
+
+} // namespace kernel

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tasks: an address space and a capability table. RAM regions and the bindings through which spaces map them.
+#pragma once
+
+#include "kernel/object.hpp"
+#include "kernel/page_table.hpp"
+
+namespace kernel {
+
+struct Thread;
+struct Binding;
+
+struct Region : Object {
+    static constexpr Type kind = Type::region;
+    Word base = 0, size = 0; // immutable: physical bytes, page aligned
+};
+
+struct Task : Object {
+    static constexpr Type kind = Type::task;
+    PageTable space;          // structure_lock for writing
+    CapabilityTable table;
+    Thread* threads = nullptr;   // structure_lock
+    Binding* bindings = nullptr; // structure_lock
+    unsigned destroy_phase = 0;
+    Word grace = 0;
+};
+
+struct Binding : Object {
+    static constexpr Type kind = Type::binding;
+    Task* task = nullptr;  // immutable until the task dies, then nullptr
+    Word base = 0, size = 0; // of the region, immutable
+    std::uint32_t rights = 0;
+    Binding* task_next = nullptr; // structure_lock
+    Binding** task_link = nullptr;
+};
+
+// Objects without state: I/O ports, interrupt creation, the console.
+struct Ports : Object {
+    static constexpr Type kind = Type::ports;
+};
+struct Irqs : Object {
+    static constexpr Type kind = Type::irqs;
+};
+struct Console : Object {
+    static constexpr Type kind = Type::console;
+};
+
+} // namespace kernel

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Operations on threads and their scheduling contexts; how a thread is stopped and killed on its home core.
+#include "kernel/invocation.hpp"
+#include "kernel/reclaim.hpp"
+#include "kernel/scheduler.hpp"
+
+namespace kernel {
+
+namespace {
+
+// Leaves every queue and partner; not current afterwards.
+void detach(Core& core, Thread& thread) {
+    if (thread.in_guest && core.current == &thread)
+        leave_guest(core, thread, abi::Trap::event);
+    else if (thread.in_guest)
+        abandon_guest(core, thread, Error::aborted, abi::Trap::event);
+    abort_partners(core, thread);
+    dequeue(core, thread);
+    thread.fault_pending = false;
+    if (core.current == &thread) {
+        account(core, arch::read_tsc());
+        core.reschedule = true;
+    }
+}
+
+bool is_inactive(const Thread& thread) {
+    return thread.state == ThreadState::inactive || thread.state == ThreadState::faulted;
+}
+
+} // namespace
+
+void stop_thread(Core& core, Thread& thread) {
+    if (thread.state == ThreadState::dead)
+        return;
+    bool blocked = thread.state != ThreadState::ready;
+    detach(core, thread);
+    if (blocked)
+        thread.registers.rax = static_cast<Word>(Error::aborted);
+    thread.state = ThreadState::inactive;
+}
+
+void kill_thread(Core& core, Thread& thread) {
+    detach(core, thread);
+    thread.state = ThreadState::dead;
+    if (core.fpu_owner == &thread)
+        core.fpu_owner = nullptr;
+    if (thread.notification)
+        thread.notification->bound = nullptr;
+    if (thread.vcpu && thread.vcpu->notification)
+        thread.vcpu->notification->vcpu = nullptr;
+    if (thread.own_context)
+        thread.own_context->owner = nullptr;
+}
+
+// thread_configure(priority, scheduling, fault_endpoint, notification): before the thread is started
+void invoke_thread_configure(Core&, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Thread> target(thread, r.rdi, abi::thread_right::control);
+    if (!target)
+        return reply(r, target.error);
+    LockGuard guard(structure_lock);
+    if (!is_inactive(*target) && target.object != &thread)
+        return reply(r, Error::wrong_state);
+    if (r.rsi >= abi::priorities)
+        return reply(r, Error::bad_argument);
+    SchedulingContext* context = nullptr;
+    if (r.rdx) {
+        Lookup<SchedulingContext> scheduling(thread, r.rdx, abi::scheduling_right::bind);
+        if (!scheduling)
+            return reply(r, scheduling.error);
+        if (scheduling->core != target->core)
+            return reply(r, Error::wrong_core);
+        if (scheduling->owner && scheduling->owner != target.object)
+            return reply(r, Error::occupied);
+        context = scheduling.object;
+    } else {
+        context = target->own_context;
+    }
+    if (context && r.rsi > context->priority_limit)
+        return reply(r, Error::no_right);
+    Endpoint* endpoint = nullptr;
+    Word badge = 0;
+    if (r.r10) {
+        Lookup<Endpoint> fault(thread, r.r10, abi::endpoint_right::send);
+        if (!fault)
+            return reply(r, fault.error);
+        if (fault->core != target->core)
+            return reply(r, Error::wrong_core);
+        endpoint = fault.object;
+        badge = fault.badge;
+    }
+    if (r.r8) {
+        Lookup<Notification> notification(thread, r.r8, abi::notification_right::receive);
+        if (!notification)
+            return reply(r, notification.error);
+        if (notification->core != target->core)
+            return reply(r, Error::wrong_core);
+        if (notification->bound || notification->vcpu)
+            return reply(r, Error::occupied);
+        if (target->notification)
+            target->notification->bound = nullptr;
+        target->notification = notification.object;
+        notification->bound = target.object;
+    }
+    target->base_priority = target->priority = static_cast<std::uint8_t>(r.rsi);
+    if (context) {
+        context->owner = target.object;
+        target->own_context = target->context = context;
+    }
+    if (endpoint) {
+        target->fault_endpoint = endpoint;
+        target->fault_badge = badge;
+    }
+    reply(r, Error::ok);
+}
+
+void invoke_thread_start(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Thread> target(thread, r.rdi, abi::thread_right::control);
+    if (!target)
+        return reply(r, target.error);
+    if (r.rsi >= abi::user_end)
+        return reply(r, Error::bad_address);
+    LockGuard guard(structure_lock);
+    if (!is_inactive(*target))
+        return reply(r, Error::wrong_state);
+    Registers& start = target->registers;
+    start = {};
+    start.rip = r.rsi;
+    start.rsp = r.rdx;
+    start.rdi = r.r10;
+    start.rflags = arch::rflags_fixed | arch::rflags_interrupts;
+    start.cs = arch::user_code;
+    start.ss = arch::user_data;
+    target->state = ThreadState::inactive;
+    reply(r, Error::ok);
+    if (target->core == core.index)
+        make_ready(core, *target);
+    else
+        send_request(*target, request_start);
+}
+
+void invoke_thread_stop(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Thread> target(thread, r.rdi, abi::thread_right::control);
+    if (!target)
+        return reply(r, target.error);
+    if (is_inactive(*target))
+        return reply(r, Error::ok);
+    if (target->core == core.index) {
+        reply(r, Error::ok);
+        return stop_thread(core, *target);
+    }
+    send_request(*target, request_stop);
+    restart(r);
+}
+
+void invoke_thread_info(Core&, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Thread> target(thread, r.rdi, abi::thread_right::control);
+    if (!target)
+        return reply(r, target.error);
+    reply(r, Error::ok, static_cast<Word>(target->state));
+    r.rsi = target->ticks;
+}
+
+void invoke_thread_destroy(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Thread> target(thread, r.rdi, abi::thread_right::destroy);
+    if (!target && target.error != Error::dead)
+        return reply(r, target.error);
+    auto found = thread.task->table.find(static_cast<Selector>(r.rdi));
+    LockGuard guard(structure_lock);
+    destroy_step(core, r, *found.object);
+}
+
+// timer_set(deadline)
+void invoke_timer_set(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Timer> timer(thread, r.rdi, abi::timer_right::set);
+    if (!timer)
+        return reply(r, timer.error);
+    if (timer->core != core.index)
+        return reply(r, Error::wrong_core);
+    reply(r, Error::ok);
+    if (r.rsi == 0)
+        return core.timers.remove(timer->node);
+    core.timers.insert(timer->node, r.rsi);
+    program_timer(core, arch::read_tsc());
+}
+
+} // namespace kernel

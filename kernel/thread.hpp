@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Threads, and the objects whose queues hold them. Everything here is owned by the thread's home core and touched
+// with interrupts off, without locks; other cores go through the inbox.
+#pragma once
+
+#include "kernel/scheduling_context.hpp"
+#include "kernel/timer.hpp"
+
+namespace kernel {
+
+using abi::Registers;
+using abi::ThreadState;
+
+struct Core;
+struct Task;
+struct Endpoint;
+struct Notification;
+struct Vcpu;
+
+// FIFO of threads linked through queue_next/queue_previous; a thread is in at most one.
+struct ThreadQueue {
+    Thread *first = nullptr, *last = nullptr;
+    void push(Thread& thread);
+    void push_front(Thread& thread);
+    void remove(Thread& thread);
+    Thread* pop();
+};
+
+struct Thread : CoreObject {
+    static constexpr Type kind = Type::thread;
+
+    alignas(16) Registers registers = {}; // user state while not in guest mode; entry.S pushes into it
+    Word fs_base = 0, gs_base = 0;        // valid while the thread is not current, or while in guest mode
+    Task* task = nullptr;                 // immutable
+    Core* home = nullptr;                 // immutable
+    std::uint8_t base_priority = 0;
+    std::uint8_t priority = 0;            // base, or a caller's if that is higher
+    bool no_fpu = false;                  // immutable
+    bool in_guest = false;                // its vCPU's user state runs instead of its own
+    bool ready_queued = false;
+    ThreadState state = ThreadState::inactive;
+    Thread *queue_next = nullptr, *queue_previous = nullptr;
+    ThreadQueue* queue = nullptr;         // the queue it is in, if any
+
+    SchedulingContext* context = nullptr; // what it runs on now: its own or a caller's; none: it cannot run
+    SchedulingContext* own_context = nullptr;
+    TimerNode timer{TimerNode::What::replenish}; // replenishment, or the deadline of vcpu_wait
+    Word ticks = 0;                       // consumed
+    Word ready_since = 0;
+
+    Thread* caller = nullptr;             // who waits for this thread's reply
+    Thread* callee = nullptr;             // whose reply this thread waits for
+    Word badge = 0;                       // of the capability it sends with, while sending
+    bool fault_pending = false;           // what it sends is a fault message, its registers are its user state
+    Registers* fault_registers = nullptr; // never null while fault_pending
+    Word fault_message[4] = {};
+    std::uint32_t fault_label = 0;
+
+    Endpoint* fault_endpoint = nullptr;
+    Word fault_badge = 0;
+    Notification* notification = nullptr; // bound: arrives as a message while receiving
+    Vcpu* vcpu = nullptr;
+    Task* guest_task = nullptr;           // space of the guest state
+    Thread *guest_next = nullptr, *guest_previous = nullptr; // the core's preempted_guests
+    abi::MessageBuffer* buffer = nullptr; // kernel page, also mapped in the task
+    Word buffer_address = 0;
+    void* fpu = nullptr;                  // XSAVE area (a page); none if no_fpu
+    Thread* task_next = nullptr;          // structure_lock: the task's threads
+    Thread** task_link = nullptr;
+
+    Registers* frame_top() { return &registers + 1; }
+};
+static_assert(sizeof(Thread) <= 1024);
+
+struct Endpoint : CoreObject {
+    static constexpr Type kind = Type::endpoint;
+    ThreadQueue senders, receivers;
+};
+
+struct Notification : CoreObject {
+    static constexpr Type kind = Type::notification;
+    Word bits = 0;
+    ThreadQueue waiters;
+    Thread* bound = nullptr; // a thread that may also wait for an endpoint
+    Vcpu* vcpu = nullptr;    // bits go to this vCPU's page
+    alignas(64) Word remote_bits = 0; // atomic: or-ed by other cores
+};
+
+struct Vcpu : CoreObject {
+    static constexpr Type kind = Type::vcpu;
+    Thread* thread = nullptr;
+    Notification* notification = nullptr;
+    abi::VcpuPage* page = nullptr; // kernel page, also mapped in the thread's task
+    Word page_address = 0;
+};
+
+} // namespace kernel

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Every entry into the kernel arrives here from entry.S: system calls of threads, exceptions, interrupts. Each ends by
+// leave_kernel with whatever thread is current by then.
+#include "kernel/arch/x86_64/apic.hpp"
+#include "kernel/flush.hpp"
+#include "kernel/invocation.hpp"
+#include "kernel/irq.hpp"
+#include "kernel/panic.hpp"
+#include "kernel/scheduler.hpp"
+
+extern "C" const char idle_wait_end[];
+
+namespace kernel {
+
+namespace {
+
+// Indexed by abi::Operation; the order is kernel.abi's.
+constexpr Handler handlers[] = {
+    invoke_null,          invoke_console_write, invoke_pool_create,       invoke_pool_info,
+    invoke_pool_destroy,  invoke_region_carve,  invoke_region_info,       invoke_task_create,
+    invoke_capability_copy, invoke_capability_delete, invoke_bind,        invoke_map,
+    invoke_unmap,         invoke_protect,       invoke_thread_create,     invoke_thread_configure,
+    invoke_thread_start,  invoke_thread_stop,   invoke_thread_info,       invoke_thread_destroy,
+    invoke_task_destroy,  invoke_endpoint_create, invoke_notification_create, invoke_scheduling_create,
+    invoke_vcpu_create,   invoke_vcpu_run,      invoke_vcpu_wait,         invoke_timer_create,
+    invoke_timer_set,     invoke_irq_create,    invoke_irq_acknowledge,   invoke_port_in,
+    invoke_port_out,      invoke_signal,        invoke_wait,              invoke_poll,
+    invoke_call,          invoke_receive,       invoke_reply_wait,        invoke_yield,
+    invoke_msi_create,    invoke_statistics,
+};
+static_assert(sizeof(handlers) / sizeof(handlers[0]) == abi::operation_count);
+
+constexpr Word vector_debug = 1, vector_page_fault = 14;
+
+void handle_interrupt(Core& core, Word vector) {
+    if (vector == arch::vector_timer) {
+        arch::end_of_interrupt();
+        handle_timer(core);
+    } else if (vector == arch::vector_inbox) {
+        arch::end_of_interrupt();
+        serve_flush();
+        handle_inbox(core);
+    } else if (vector == arch::vector_spurious) {
+        return;
+    } else {
+        ++core.statistics[static_cast<unsigned>(abi::Statistic::irqs)];
+        forward_interrupt(core, vector); // masks, then ends the interrupt
+    }
+}
+
+} // namespace
+
+extern "C" void handle_system_call(Registers* r) {
+    Core& core = this_core();
+    Thread& thread = *core.current;
+    if (r->rax >= abi::operation_count) [[unlikely]]
+        reply(*r, Error::bad_operation);
+    else
+        handlers[r->rax](core, thread);
+    schedule(core);
+}
+
+extern "C" void handle_trap(Registers* r) {
+    Core& core = this_core();
+    if (r->vector >= 32) {
+        handle_interrupt(core, r->vector);
+        return schedule(core);
+    }
+    Thread& thread = *core.current;
+    ++core.statistics[static_cast<unsigned>(abi::Statistic::traps)];
+    Word vector = r->vector, error = r->error;
+    Word address = vector == vector_page_fault ? arch::read_cr2() : 0;
+    if (vector == vector_debug)
+        asm volatile("mov %0, %%db6" ::"r"(Word{0}));
+    if (thread.in_guest) {
+        thread.vcpu->page->fault_address = address;
+        leave_guest(core, thread, vector == vector_page_fault ? abi::Trap::page_fault : abi::Trap::exception);
+        return;
+    }
+    send_fault(core, thread, vector == vector_page_fault ? abi::label_page_fault : abi::label_exception, address, error,
+               vector);
+    schedule(core);
+}
+
+extern "C" void handle_kernel_trap(Registers* r) {
+    Core& core = this_core();
+    // Only the halted idle loop runs with interrupts on.
+    if (r->vector < 32 || core.current || r->rip != reinterpret_cast<Word>(idle_wait_end))
+        panic_with(*r, "exception in the kernel");
+    ++core.sequence;
+    Word now = arch::read_tsc();
+    core.statistics[static_cast<unsigned>(abi::Statistic::idle_ticks)] += now - core.accounted_at;
+    core.accounted_at = now;
+    handle_interrupt(core, r->vector);
+    core.reschedule = true;
+    schedule(core);
+}
+
+extern "C" void handle_fatal_trap(Registers* r) { panic_with(*r, "fatal exception"); }
+
+void invoke_null(Core&, Thread& thread) { reply(thread.registers, Error::ok); }
+
+void invoke_yield(Core& core, Thread& thread) {
+    reply(thread.registers, Error::ok);
+    core.ready.push(thread);
+    core.reschedule = true;
+    account(core, arch::read_tsc());
+    core.current->ready_since = core.accounted_at;
+}
+
+void invoke_statistics(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
+    if (!pool)
+        return reply(r, pool.error);
+    if (r.rsi >= 7)
+        return reply(r, Error::bad_argument);
+    Word value = core.statistics[r.rsi];
+    if (static_cast<abi::Statistic>(r.rsi) == abi::Statistic::ticks)
+        value = arch::read_tsc();
+    reply(r, Error::ok, value);
+}
+
+void handle_inbox(Core& core) { handle_requests(core, core.inbox); }
+
+void handle_requests(Core& core, Inbox& inbox) {
+    inbox.drain([&](CoreObject& object, std::uint32_t requests) {
+        if (requests & request_kill) {
+            switch (object.type) {
+            case Type::thread:
+                kill_thread(core, static_cast<Thread&>(object));
+                break;
+            case Type::endpoint:
+                kill_endpoint(core, static_cast<Endpoint&>(object));
+                break;
+            case Type::timer:
+                core.timers.remove(static_cast<Timer&>(object).node);
+                break;
+            case Type::notification: {
+                auto& notification = static_cast<Notification&>(object);
+                while (Thread* waiter = notification.waiters.first)
+                    finish(core, *waiter, Error::aborted);
+                if (notification.bound)
+                    notification.bound->notification = nullptr;
+                if (notification.vcpu)
+                    notification.vcpu->notification = nullptr;
+                break;
+            }
+            default:
+                break;
+            }
+            __atomic_store_n(&object.killed, 1, __ATOMIC_RELEASE);
+            return;
+        }
+        if (requests & request_signal) {
+            auto& notification = static_cast<Notification&>(object);
+            signal(core, notification, __atomic_exchange_n(&notification.remote_bits, 0, __ATOMIC_ACQ_REL));
+        }
+        if (object.type != Type::thread)
+            return;
+        auto& thread = static_cast<Thread&>(object);
+        if (requests & request_stop)
+            stop_thread(core, thread);
+        if (requests & request_start && thread.state == ThreadState::inactive)
+            make_ready(core, thread);
+    });
+}
+
+void send_request(CoreObject& object, std::uint32_t requests) {
+    Core& home = cores[object.core];
+    if (home.inbox.push(object, requests))
+        arch::send_interrupt(home.apic_id, arch::vector_inbox);
+}
+
+} // namespace kernel
