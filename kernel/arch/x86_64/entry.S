@@ -243,11 +243,11 @@ fatal_entry:
 enter_idle:
     mov %gs:CORE_STACK_TOP, %rsp
     incq %gs:CORE_SEQUENCE
-    sti
+6:  sti
     hlt
 idle_wait_end:
-    cli
-    ud2
+    cli                     # woken without an interrupt, as a late STARTUP does
+    jmp 6b
 
 # jump_to_user(): the first way out of a core.
 .globl jump_to_user
