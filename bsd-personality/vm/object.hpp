@@ -51,7 +51,7 @@ public:
     /// writes all of it. Errors: ENOMEM.
     SysResult<std::byte*> page_for_write(std::uint64_t index, bool whole = false);
     /// Pages of its own (st_blocks counts them).
-    std::uint64_t resident() const { return tree_.count() + image_pages(); }
+    std::uint64_t resident() const { return tree_.count() + image_pages_; }
 
     // --- mappings (vm/fault.cpp, vm/vmspace.cpp) -----------------------------------------------------------------
     /// Looks through the chain; allocates nothing.
@@ -60,33 +60,36 @@ public:
     /// reference stays with the caller.
     static Object* create_shadow(Object* backing);
     /// Adds a page of its own; there must be none at the index. False when memory is exhausted.
-    bool insert(std::uint64_t index, PageNumber page) { return tree_.insert(index, page); }
+    bool insert(std::uint64_t index, PageNumber page);
     /// Frees own pages in [first, end) without a look at mappings. For anonymous objects.
     void free_pages(std::uint64_t first, std::uint64_t end);
-    /// Nobody but the one reference holds it and nothing shadows it.
-    bool exclusive() const { return references_ == 1; }
+    /// Anonymous memory that only its one holder can see.
+    bool exclusive() const { return references_ == 1 && !file_; }
+    /// Anonymous memory that only entries of this space see, each page through one entry at most, none copy-on-write.
+    bool private_to(const VmSpace& space) const;
     bool is_file() const { return file_; }
-    PageTree& tree() { return tree_; }
-    Object* backing() const { return backing_; }
+    const Object* backing() const { return backing_; }
+    std::uint64_t own_pages() const { return tree_.count(); }
 
     void attach(MapEntry& entry) { entries_.push_back(&entry); }
     void detach(MapEntry& entry) { entries_.remove(&entry); }
-    /// Takes page `index` out of all address spaces that may have mapped it through this object or a shadow of it,
-    /// but for the entry `except`.
+    /// Takes pages [first, end) out of all address spaces that may have mapped them through this object or a shadow of
+    /// it, but for the entry `except`.
     void unmap_everywhere(std::uint64_t first, std::uint64_t end, const MapEntry* except = nullptr);
-    /// More than one entry or a shadow could have mapped its pages.
-    bool widely_mapped(const MapEntry* except) const;
+    /// Another entry than this one, or a shadow, could have mapped its pages.
+    bool mapped_beside(const MapEntry& entry) const {
+        return entries_.first() != &entry || entries_.last() != &entry || !shadows_.empty();
+    }
 
     Link<Object> shadow_link; // in backing()->shadows_
 
 private:
     Object() = default;
     ~Object() = default;
-    friend struct ObjectFactory;
-    static Ref<Object> make(bool file, std::uint64_t size);
-    void destroy();
+    static Object* make();
+    static void destroy(Object* object);
     void collapse_into_only_shadow();
-    std::uint64_t image_pages() const { return image_pages_; }
+    const Object* next_shadow(const Object* root) const;
 
     std::uint32_t references_ = 1; // entries, shadows and vnodes
     bool file_ = false;            // immutable: has a size

@@ -25,6 +25,8 @@ public:
     }
     /// There must be none at the index. False when memory is exhausted.
     bool insert(std::uint64_t index, PageNumber page);
+    /// Exchanges the page at an index that has one.
+    void replace(std::uint64_t index, PageNumber page);
     /// Takes the page out; 0 if there was none. Nodes that become empty go.
     PageNumber remove(std::uint64_t index);
     /// The lowest index >= `from` that has a page, and the page; 0 if there is none. Skips holes in large steps.

@@ -12,8 +12,9 @@
 
 namespace bsd {
 
-/// First address that no process can map: the last page below the kernel's limit is left out.
+/// First address that no process can map, and the first one that any can.
 inline constexpr std::uint64_t user_address_end = abi::user_end;
+inline constexpr std::uint64_t user_address_begin = vm::page_size;
 
 /// What a trap handler makes of a fault.
 enum class FaultResult : std::uint8_t {
@@ -35,7 +36,7 @@ struct MapRequest {
     bool shared = false;
     bool fixed = false;     // at `address`, replacing what is there
     bool exclusive = false; // with fixed: ENOMEM if something is there
-    bool stack = false;     // the main stack, which grows down from `address + length`
+    bool stack = false;     // fixed: the main stack, which grows down from `address + length`
     bool guard = false;
     bool below_2g = false;
     std::uint8_t align_shift = vm::page_shift;
@@ -141,20 +142,33 @@ private:
 
     VmSpace() = default;
     ~VmSpace() = default;
-    friend struct VmSpaceFactory;
-    friend class FaultHandler;
-    vm::MapEntry* lookup(std::uint64_t address);
+    void destroy();
+
+    // vm/fault.cpp
+    FaultResult resolve(vm::MapEntry& entry, std::uint64_t page, bool write, vm::Frame& frame, std::uint64_t& pages);
+    bool prepare_object(vm::MapEntry& entry);
+    bool prepare_write(vm::MapEntry& entry);
+    FaultResult fill(vm::MapEntry& entry, std::uint64_t page, const vm::Frame& from, vm::Frame& frame,
+                     std::uint64_t& pages);
+    std::uint64_t run_length(vm::MapEntry& entry, std::uint64_t page, vm::Frame::Place place) const;
+    FaultResult map_window(vm::MapEntry& entry, std::uint64_t page, const vm::Frame& frame, std::uint64_t pages);
     vm::MapEntry* grow_stack(std::uint64_t address);
     std::byte* translate_slow(std::uint64_t address, bool write);
+    Translation& translation(std::uint64_t address) {
+        return translations_[(address >> vm::page_shift) % translation_slots];
+    }
+
+    // vm/vmspace.cpp
+    vm::MapEntry* lookup(std::uint64_t address);
+    bool reserve_entries(unsigned count);
     vm::MapEntry* new_entry();
     void free_entry(vm::MapEntry* entry);
-    bool reserve_entries(unsigned count);
-    void clip(std::uint64_t address);
-    void remove(vm::MapEntry* entry);
+    void split(vm::MapEntry& entry, std::uint64_t address);
+    vm::MapEntry* clip_range(std::uint64_t start, std::uint64_t end);
+    void remove_range(std::uint64_t start, std::uint64_t end);
     bool extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end);
-    SysResult<std::uint64_t> choose_address(const MapRequest& request, std::uint64_t length);
+    std::uint64_t choose_address(const MapRequest& request, std::uint64_t length) const;
     bool copy_entry(vm::MapEntry& entry, VmSpace& child);
-    void destroy();
 
     glue::AddressSpace hardware_;
     Translation translations_[translation_slots];
@@ -165,6 +179,7 @@ private:
     unsigned spares_ = 0;
     std::uint64_t heap_start_ = 0, break_ = 0;
     std::uint64_t map_base_ = std::uint64_t{32} << 30; // where mmap without a hint begins to look
+    std::uint64_t stack_top_ = 0, stack_low_ = 0;      // room of the main stack; mmap looks below unless told otherwise
     VmCounters counters_;
 };
 

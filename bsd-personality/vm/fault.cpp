@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Page faults and translations for the personality's own accesses. Both resolve an address to a frame in the same way;
+// a fault then maps a window of pages that lie one after the other in memory, with one kernel invocation. Memory that
+// is touched in sequence is filled (or copied) in growing runs. Page tables are a cache: whatever is missing there is
+// mapped again, and pages are mapped writable only while a write needs nothing done first.
+#include <cstring>
+
+#include "bsd-personality/kern/text.hpp"
+#include "bsd-personality/vm/vmspace.hpp"
+
+namespace bsd {
+
+using namespace vm;
+using Place = Frame::Place;
+
+namespace {
+
+constexpr std::uint64_t ram_window_pages = 16, image_window_pages = 32;
+constexpr std::uint64_t longest_run = 16;       // pages that one fault fills at most
+constexpr std::uint64_t stack_growth = 128 << 10; // the stack grows by this at least
+constexpr std::uint64_t index_alignment = 0x3fff; // objects begin at most 64 MiB before the entry that makes them
+constexpr std::uint64_t stack_index = 1 << 18;    // pages of room below a stack's object
+
+bool present(const Frame& frame) { return frame.place >= Place::own; }
+
+/// `next` lies right behind `frame` in the same memory, with the same rights.
+bool adjoins(const Frame& frame, const Frame& next, std::uint64_t distance) {
+    return next.place == frame.place && next.source == frame.source &&
+           next.offset.value == frame.offset.value + (distance << page_shift);
+}
+
+} // namespace
+
+// An anonymous entry gets its object when it is touched first. The index follows the address, so that neighbours can
+// grow into the same object.
+bool VmSpace::prepare_object(MapEntry& entry) {
+    if (entry.object != nullptr)
+        return true;
+    entry.object = Object::create_anonymous().release();
+    if (entry.object == nullptr)
+        return false;
+    entry.index = (entry.start >> page_shift) & index_alignment;
+    if (entry.stack)
+        entry.index += stack_index;
+    entry.object->attach(entry);
+    return true;
+}
+
+// Before a write to memory that is shared since a fork, or to a private file mapping: a shadow takes the pages that
+// will be written. If the other holders are gone, the object itself can.
+bool VmSpace::prepare_write(MapEntry& entry) {
+    if (!entry.needs_copy)
+        return true;
+    if (!entry.object->exclusive()) {
+        Object* shadow = Object::create_shadow(entry.object);
+        if (shadow == nullptr)
+            return false;
+        entry.object->detach(entry);
+        entry.object = shadow;
+        shadow->attach(entry);
+    }
+    entry.needs_copy = false;
+    return true;
+}
+
+// How many pages to bring in at `page`: 1, or 4 and then 16 for a walk through pages that are alike. A power of two.
+std::uint64_t VmSpace::run_length(MapEntry& entry, std::uint64_t page, Place place) const {
+    if (page != entry.next_fault)
+        return 1;
+    std::uint64_t run = least(std::uint64_t{entry.fault_run} * 4, longest_run);
+    std::uint64_t room = (entry.end - page) >> page_shift;
+    while (run > room)
+        run /= 2;
+    std::uint64_t index = entry.index_at(page);
+    for (std::uint64_t i = 1; i < run; i++)
+        if (entry.object->find(index + i).place != place)
+            return 1;
+    return run;
+}
+
+// Gives the entry's object pages of its own: copies of `from` (and of what follows it), or zeros if it is nowhere.
+FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from, Frame& frame, std::uint64_t& pages) {
+    std::uint64_t index = entry.index_at(page);
+    std::uint64_t run = from.place == Place::image ? 1 : run_length(entry, page, from.place);
+    unsigned order = static_cast<unsigned>(__builtin_ctzll(run));
+    PageNumber first = pages_allocate(order, Urgency::user);
+    if (first == 0 && run > 1) {
+        run = 1;
+        order = 0;
+        first = page_allocate(Urgency::user);
+    }
+    if (first == 0)
+        return FaultResult::no_memory;
+    bool beside = present(from) && entry.object->mapped_beside(entry);
+    if (!present(from))
+        page_zero(first, static_cast<unsigned>(run));
+    for (std::uint64_t i = 0; i < run; i++) {
+        auto number = static_cast<PageNumber>(first + i);
+        if (present(from))
+            page_copy(number, i == 0 ? from.pointer() : entry.object->find(index + i).pointer());
+        if (!entry.object->insert(index + i, number)) [[unlikely]] {
+            for (std::uint64_t rest = i; rest < run; rest++)
+                page_free(static_cast<PageNumber>(first + rest));
+            if (i == 0)
+                return FaultResult::no_memory;
+            run = i;
+            break;
+        }
+        translation(page + (i << page_shift)).tag = 0;
+    }
+    if (beside)
+        entry.object->unmap_everywhere(index, index + run, &entry);
+    (present(from) ? counters_.copies : counters_.zero_fills) += run;
+    entry.next_fault = page + (run << page_shift);
+    entry.fault_run = static_cast<std::uint32_t>(run);
+    frame = {Place::own, glue::Source::ram, page_offset(first)};
+    pages = run;
+    return FaultResult::done;
+}
+
+// Finds or makes the frame at `page`. `pages` is 0 if it was there, else how many were brought in from it on: those
+// replace what page tables may hold.
+FaultResult VmSpace::resolve(MapEntry& entry, std::uint64_t page, bool write, Frame& frame, std::uint64_t& pages) {
+    pages = 0;
+    if (!prepare_object(entry) || (write && !prepare_write(entry)))
+        return FaultResult::no_memory;
+    Frame found = entry.object->find(entry.index_at(page));
+    if (found.place == Place::own || (present(found) && !write)) [[likely]] {
+        frame = found;
+        return FaultResult::done;
+    }
+    if (found.place == Place::beyond_end)
+        return FaultResult::beyond_end;
+    return fill(entry, page, found, frame, pages);
+}
+
+// Maps the frame at `page`, and around it what lies around it in memory as well: the run that was just filled, or what
+// was found.
+FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame& frame, std::uint64_t pages) {
+    glue::Access access = glue::Access::read;
+    if (frame.place == Place::own && (entry.protection & protection_write) != 0 && !entry.needs_copy) {
+        access = access | glue::Access::write;
+        entry.hardware_writable = true;
+    }
+    if ((entry.protection & protection_execute) != 0)
+        access = access | glue::Access::execute;
+    std::uint64_t start = page, end = page + (most(pages, std::uint64_t{1}) << page_shift);
+    if (pages == 0) {
+        std::uint64_t window = (frame.place == Place::image ? image_window_pages : ram_window_pages) << page_shift;
+        std::uint64_t low = most(entry.start, page & ~(window - 1));
+        std::uint64_t high = least(entry.end, (page & ~(window - 1)) + window);
+        std::uint64_t index = entry.index_at(page);
+        while (end < high && adjoins(frame, entry.object->find(index + ((end - page) >> page_shift)),
+                                     (end - page) >> page_shift))
+            end += page_size;
+        while (start > low) {
+            Frame before = entry.object->find(index - ((page - start) >> page_shift) - 1);
+            if (!adjoins(before, frame, ((page - start) >> page_shift) + 1))
+                break;
+            start -= page_size;
+        }
+    }
+    auto mapped = hardware_.map(glue::UserAddress{start}, frame.source,
+                                glue::RamOffset{frame.offset.value - (page - start)}, (end - start) >> page_shift,
+                                access);
+    if (entry.mapped_start == entry.mapped_end) {
+        entry.mapped_start = start;
+        entry.mapped_end = end;
+    } else {
+        entry.mapped_start = least(entry.mapped_start, start);
+        entry.mapped_end = most(entry.mapped_end, end);
+    }
+    return mapped.ok() ? FaultResult::done : FaultResult::no_memory;
+}
+
+FaultResult VmSpace::fault(std::uint64_t address, glue::Access access) {
+    counters_.faults++;
+    MapEntry* entry = lookup(address);
+    if (entry == nullptr && (entry = grow_stack(address)) == nullptr)
+        return FaultResult::no_mapping;
+    bool write = glue::has(access, glue::Access::write);
+    unsigned needed = write                                         ? protection_write
+                      : glue::has(access, glue::Access::execute) ? protection_execute
+                                                                    : protection_all;
+    if ((entry->protection & needed) == 0)
+        return FaultResult::protection;
+    Frame frame;
+    std::uint64_t pages = 0, page = round_down(address);
+    FaultResult result = resolve(*entry, page, write, frame, pages);
+    return result == FaultResult::done ? map_window(*entry, page, frame, pages) : result;
+}
+
+std::byte* VmSpace::translate_slow(std::uint64_t address, bool write) {
+    if (address >= user_address_end)
+        return nullptr;
+    MapEntry* entry = lookup(address);
+    if (entry == nullptr && (entry = grow_stack(address)) == nullptr)
+        return nullptr;
+    if ((entry->protection & (write ? protection_write : protection_all)) == 0)
+        return nullptr;
+    Frame frame;
+    std::uint64_t pages = 0, page = round_down(address);
+    if (resolve(*entry, page, write, frame, pages) != FaultResult::done)
+        return nullptr;
+    // A page that replaces another must not leave the old one in the page tables.
+    if (pages != 0 && map_window(*entry, page, frame, pages) != FaultResult::done)
+        return nullptr;
+    bool writable = frame.place == Place::own && (entry->protection & protection_write) != 0 && !entry->needs_copy;
+    translation(page) = {page | 1, frame.pointer(), writable};
+    return frame.pointer() + (address & page_mask);
+}
+
+// The main stack grows into the free room below it, as far as RLIMIT_STACK allows, and keeps a page away from what is
+// mapped there.
+MapEntry* VmSpace::grow_stack(std::uint64_t address) {
+    if (address < stack_low_ || address >= stack_top_ || stack_top_ - round_down(address) > limits.stack)
+        return nullptr;
+    MapEntry* entry = tree_.first_above(address);
+    if (entry == nullptr || !entry->stack)
+        return nullptr;
+    std::uint64_t lowest = most(stack_low_, stack_top_ - least(limits.stack & ~page_mask, stack_top_));
+    if (entry->previous != nullptr)
+        lowest = most(lowest, entry->previous->end + page_size);
+    std::uint64_t start = most(address & ~(stack_growth - 1), lowest);
+    std::uint64_t pages = (entry->start - start) >> page_shift;
+    if (start > address || start >= entry->start)
+        return nullptr;
+    if (entry->object != nullptr) {
+        if (entry->index < pages)
+            return nullptr;
+        entry->index -= pages;
+    }
+    entry->start = start;
+    tree_.resized(entry);
+    counters_.virtual_bytes += pages << page_shift;
+    return entry;
+}
+
+} // namespace bsd

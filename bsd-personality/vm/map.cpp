@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Changes of the map: what mmap, munmap, mprotect, minherit, madvise and break do. Entries are reserved first; after
+// that nothing fails.
+#include "bsd-personality/kern/text.hpp"
+#include "bsd-personality/vm/vmspace.hpp"
+
+namespace bsd {
+
+using namespace vm;
+
+namespace {
+
+constexpr std::uint64_t end_of_2g = std::uint64_t{1} << 31;
+constexpr std::uint64_t max_stack_room = 512 << 20;
+constexpr std::uint64_t initial_stack = 128 << 10;
+
+/// The entry is plain private anonymous memory, which neighbours may join.
+bool plain(const MapEntry& entry) {
+    return !entry.shared && !entry.stack && !entry.guard && !entry.wired && entry.inherit == Inherit::copy;
+}
+
+} // namespace
+
+// Where to put a mapping without MAP_FIXED: at the hint if it is free there, else at the first room above it, else at
+// the first room above the usual base. Hints in the program's own area (where the heap may grow) are ignored.
+std::uint64_t VmSpace::choose_address(const MapRequest& request, std::uint64_t length) const {
+    std::uint64_t limit = stack_low_ != 0 ? stack_low_ : user_address_end;
+    std::uint64_t hint = round_up(request.address);
+    if (request.below_2g) {
+        std::uint64_t from = hint != 0 && hint < end_of_2g ? hint : most(heap_start_, std::uint64_t{0x1000'0000});
+        std::uint64_t found = tree_.find_room(from, length, end_of_2g, request.align_shift);
+        return found != 0 ? found : tree_.find_room(user_address_begin, length, end_of_2g, request.align_shift);
+    }
+    if (hint >= map_base_ && hint < user_address_end) {
+        std::uint64_t aligned = (hint >> request.align_shift) << request.align_shift;
+        if (aligned == hint && valid_range(hint, length) && tree_.free(hint, hint + length))
+            return hint;
+        if (std::uint64_t found = tree_.find_room(hint, length, limit, request.align_shift); found != 0)
+            return found;
+    }
+    std::uint64_t found = tree_.find_room(map_base_, length, limit, request.align_shift);
+    return found != 0 ? found : tree_.find_room(user_address_begin, length, limit, request.align_shift);
+}
+
+// Anonymous memory right behind a like entry joins it: heaps that grow stay one entry.
+bool VmSpace::extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end) {
+    if (request.object != nullptr || request.shared || request.stack || request.guard)
+        return false;
+    MapEntry* entry = tree_.floor(start);
+    if (entry == nullptr || entry->end != start || !plain(*entry) || entry->protection != request.protection ||
+        entry->max_protection != request.max_protection)
+        return false;
+    if (entry->object != nullptr) {
+        if (!entry->object->exclusive() || entry->object->backing() != nullptr)
+            return false;
+        std::uint64_t index = entry->index + entry->pages();
+        entry->object->free_pages(index, index + ((end - start) >> page_shift));
+    }
+    entry->end = end;
+    tree_.resized(entry);
+    return true;
+}
+
+SysResult<std::uint64_t> VmSpace::map(const MapRequest& request) {
+    std::uint64_t length = round_up(request.length), start = request.address;
+    if (length == 0 || length < request.length || (request.offset & page_mask) != 0 ||
+        request.offset + length < request.offset)
+        return Failure(Errno::einval);
+    if (request.fixed) {
+        if ((start & page_mask) != 0 || start < user_address_begin || !valid_range(start, length))
+            return Failure(Errno::einval);
+        if (request.exclusive && !tree_.free(start, start + length))
+            return Failure(Errno::enomem);
+    } else if (!valid_range(0, length) || (start = choose_address(request, length)) == 0) {
+        return Failure(Errno::enomem);
+    }
+    if (length > limits.total || counters_.virtual_bytes > limits.total - length || !reserve_entries(3))
+        return Failure(Errno::enomem);
+    std::uint64_t end = start + length;
+    if (request.fixed)
+        remove_range(start, end);
+    std::uint64_t low = start; // the stack begins with less than its room
+    if (request.stack) {
+        stack_top_ = end;
+        stack_low_ = end - least(most(length, max_stack_room), end - user_address_begin);
+        low = end - least(length, initial_stack);
+    }
+    counters_.virtual_bytes += end - low;
+    if (extend_previous(request, start, end))
+        return start;
+    MapEntry* entry = new_entry();
+    entry->start = low;
+    entry->end = end;
+    entry->protection = request.guard ? 0 : request.protection;
+    entry->max_protection = request.max_protection;
+    entry->shared = request.shared;
+    entry->stack = request.stack;
+    entry->guard = request.guard;
+    if (request.shared)
+        entry->inherit = Inherit::share;
+    if (request.object != nullptr) {
+        request.object->ref();
+        entry->object = request.object;
+        entry->object->attach(*entry);
+        entry->index = request.offset >> page_shift;
+        entry->needs_copy = !request.shared;
+    }
+    tree_.insert(entry);
+    return start;
+}
+
+SysResult<void> VmSpace::unmap(std::uint64_t start, std::uint64_t end) {
+    if (!reserve_entries(2))
+        return Failure(Errno::enomem);
+    remove_range(start, end);
+    return {};
+}
+
+SysResult<void> VmSpace::protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection) {
+    for (const MapEntry* entry = tree_.first_above(start); entry != nullptr && entry->start < end; entry = entry->next)
+        if ((protection & ~entry->max_protection) != 0)
+            return Failure(Errno::eacces);
+    if (start >= end)
+        return {};
+    if (!reserve_entries(2))
+        return Failure(Errno::enomem);
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end; entry = entry->next) {
+        if (entry->guard)
+            continue;
+        auto lost = static_cast<unsigned>(entry->protection & ~protection);
+        entry->protection = protection;
+        if (lost == 0 || entry->mapped_start == entry->mapped_end)
+            continue; // what was gained comes by faults
+        if (protection == protection_none) {
+            forget(*entry, entry->start, entry->end);
+            continue;
+        }
+        glue::Access access = glue::Access::read;
+        if ((protection & protection_execute) != 0)
+            access = access | glue::Access::execute;
+        hardware_.protect(glue::UserAddress{entry->mapped_start},
+                          (entry->mapped_end - entry->mapped_start) >> page_shift, access);
+        entry->hardware_writable = false;
+    }
+    forget_translations();
+    return {};
+}
+
+SysResult<void> VmSpace::protect_maximum(std::uint64_t start, std::uint64_t end, std::uint8_t maximum) {
+    if (start >= end)
+        return {};
+    if (!reserve_entries(2))
+        return Failure(Errno::enomem);
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end; entry = entry->next)
+        entry->max_protection &= maximum;
+    return {};
+}
+
+SysResult<void> VmSpace::set_inherit(std::uint64_t start, std::uint64_t end, Inherit inherit) {
+    if (start >= end)
+        return {};
+    if (!reserve_entries(2))
+        return Failure(Errno::enomem);
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end; entry = entry->next)
+        if (!entry->guard || inherit != Inherit::zero)
+            entry->inherit = inherit;
+    return {};
+}
+
+SysResult<void> VmSpace::discard(std::uint64_t start, std::uint64_t end) {
+    if (!covered(start, end))
+        return Failure(Errno::enomem);
+    for (MapEntry* entry = tree_.first_above(start); entry != nullptr && entry->start < end; entry = entry->next) {
+        // Memory that others see, or that has older pages below, keeps its content: that is allowed.
+        if (entry->object == nullptr || entry->shared || entry->needs_copy || entry->wired ||
+            entry->object->backing() != nullptr || !entry->object->private_to(*this))
+            continue;
+        std::uint64_t from = most(start, entry->start), to = least(end, entry->end);
+        forget(*entry, from, to);
+        entry->object->free_pages(entry->index_at(from), entry->index_at(to));
+    }
+    return {};
+}
+
+void VmSpace::set_heap_start(std::uint64_t address) {
+    heap_start_ = break_ = least(round_up(address), user_address_end);
+    map_base_ = least(heap_start_ + least(limits.data, std::uint64_t{32} << 30), user_address_end / 2) & ~page_mask;
+}
+
+SysResult<void> VmSpace::set_break(std::uint64_t address) {
+    if (address < heap_start_)
+        return Failure(Errno::einval);
+    if (address > user_address_end || address - heap_start_ > limits.data)
+        return Failure(Errno::enomem);
+    std::uint64_t old_end = round_up(break_), new_end = round_up(address);
+    if (new_end > old_end) {
+        MapRequest request;
+        request.address = old_end;
+        request.length = new_end - old_end;
+        request.protection = protection_read | protection_write;
+        request.fixed = request.exclusive = true;
+        TRY(map(request));
+    } else if (new_end < old_end) {
+        TRY(unmap(new_end, old_end));
+    }
+    break_ = address;
+    return {};
+}
+
+} // namespace bsd

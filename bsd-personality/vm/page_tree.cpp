@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "bsd-personality/vm/page_tree.hpp"
+
+#include <cstring>
+
+namespace bsd::vm {
+namespace {
+
+// Levels of nodes above the leaves: at most (52 - 6) / 6 rounded up for indices of 64-bit byte addresses.
+constexpr unsigned max_height = 8;
+
+template <class T>
+T* make_node() {
+    void* memory = lwkt::allocate(sizeof(T));
+    return memory != nullptr ? static_cast<T*>(std::memset(memory, 0, sizeof(T))) : nullptr;
+}
+
+} // namespace
+
+bool PageTree::covers(std::uint64_t index) const { return index >> ((height_ + 1) * fan_shift) == 0; }
+
+PageTree::Leaf* PageTree::leaf_of(std::uint64_t index) const {
+    if (root_ == nullptr || !covers(index))
+        return nullptr;
+    void* at = root_;
+    for (unsigned level = height_; level > 0 && at != nullptr; level--)
+        at = static_cast<Node*>(at)->child[(index >> (level * fan_shift)) % fan];
+    if (at != nullptr) {
+        leaf_ = static_cast<Leaf*>(at);
+        leaf_index_ = index >> fan_shift;
+    }
+    return static_cast<Leaf*>(at);
+}
+
+PageNumber PageTree::find_slow(std::uint64_t index) const {
+    Leaf* leaf = leaf_of(index);
+    return leaf != nullptr ? leaf->page[index % fan] : 0;
+}
+
+// Grows the tree until it covers the index, then makes what lacks on the way. What was made before memory ran out
+// stays if it is not empty; empty nodes are pruned.
+PageTree::Leaf* PageTree::make_leaf(std::uint64_t index) {
+    if (root_ == nullptr) {
+        height_ = 0;
+        while (!covers(index))
+            height_++;
+        verify(height_ <= max_height);
+        root_ = height_ == 0 ? static_cast<void*>(make_node<Leaf>()) : static_cast<void*>(make_node<Node>());
+        if (root_ == nullptr)
+            return nullptr;
+    }
+    while (!covers(index)) {
+        verify(height_ < max_height);
+        auto* node = make_node<Node>();
+        if (node == nullptr)
+            return nullptr;
+        node->child[0] = root_;
+        node->used = 1;
+        root_ = node;
+        height_++;
+    }
+    void* at = root_;
+    for (unsigned level = height_; level > 0; level--) {
+        auto* node = static_cast<Node*>(at);
+        void*& child = node->child[(index >> (level * fan_shift)) % fan];
+        if (child == nullptr) {
+            child = level == 1 ? static_cast<void*>(make_node<Leaf>()) : static_cast<void*>(make_node<Node>());
+            if (child == nullptr)
+                return nullptr;
+            node->used++;
+        }
+        at = child;
+    }
+    leaf_ = static_cast<Leaf*>(at);
+    leaf_index_ = index >> fan_shift;
+    return leaf_;
+}
+
+bool PageTree::insert(std::uint64_t index, PageNumber page) {
+    Leaf* leaf = leaf_ != nullptr && index >> fan_shift == leaf_index_ ? leaf_ : leaf_of(index);
+    if (leaf == nullptr && (leaf = make_leaf(index)) == nullptr) [[unlikely]] {
+        prune(index);
+        return false;
+    }
+    assert_that(leaf->page[index % fan] == 0);
+    leaf->page[index % fan] = page;
+    leaf->used++;
+    count_++;
+    return true;
+}
+
+void PageTree::replace(std::uint64_t index, PageNumber page) {
+    Leaf* leaf = leaf_of(index);
+    verify(leaf != nullptr && leaf->page[index % fan] != 0);
+    leaf->page[index % fan] = page;
+}
+
+PageNumber PageTree::remove(std::uint64_t index) {
+    Leaf* leaf = leaf_ != nullptr && index >> fan_shift == leaf_index_ ? leaf_ : leaf_of(index);
+    if (leaf == nullptr || leaf->page[index % fan] == 0)
+        return 0;
+    PageNumber page = leaf->page[index % fan];
+    leaf->page[index % fan] = 0;
+    count_--;
+    if (--leaf->used == 0)
+        prune(index);
+    return page;
+}
+
+// Frees empty nodes on the way to an index, from the bottom up.
+void PageTree::prune(std::uint64_t index) {
+    leaf_ = nullptr;
+    if (root_ == nullptr || !covers(index))
+        return;
+    Node* path[max_height + 1] = {};
+    void* at = root_;
+    unsigned level = height_;
+    for (; level > 0; level--) {
+        path[level] = static_cast<Node*>(at);
+        void* child = path[level]->child[(index >> (level * fan_shift)) % fan];
+        if (child == nullptr)
+            break;
+        at = child;
+    }
+    if (level == 0) {
+        if (static_cast<Leaf*>(at)->used != 0)
+            return;
+        lwkt::release(at, sizeof(Leaf));
+    } else {
+        if (path[level]->used != 0)
+            return;
+        lwkt::release(path[level], sizeof(Node));
+    }
+    for (level++; level <= height_; level++) {
+        path[level]->child[(index >> (level * fan_shift)) % fan] = nullptr;
+        if (--path[level]->used != 0)
+            return;
+        lwkt::release(path[level], sizeof(Node));
+    }
+    root_ = nullptr;
+    height_ = 0;
+}
+
+PageNumber PageTree::next(std::uint64_t from, std::uint64_t& index) const {
+    if (root_ == nullptr)
+        return 0;
+    while (covers(from)) {
+        void* at = root_;
+        unsigned level = height_;
+        for (; level > 0 && at != nullptr; level--) {
+            void* child = static_cast<Node*>(at)->child[(from >> (level * fan_shift)) % fan];
+            if (child == nullptr)
+                break;
+            at = child;
+        }
+        if (level > 0) { // a hole of fan^level indices
+            from = ((from >> (level * fan_shift)) + 1) << (level * fan_shift);
+            continue;
+        }
+        const auto* leaf = static_cast<const Leaf*>(at);
+        do {
+            if (PageNumber page = leaf->page[from % fan]; page != 0) {
+                index = from;
+                return page;
+            }
+        } while (++from % fan != 0);
+    }
+    return 0;
+}
+
+void PageTree::swap(PageTree& other) {
+    auto exchange = [](auto& a, auto& b) {
+        auto c = a;
+        a = b;
+        b = c;
+    };
+    exchange(root_, other.root_);
+    exchange(height_, other.height_);
+    exchange(count_, other.count_);
+    exchange(leaf_, other.leaf_);
+    exchange(leaf_index_, other.leaf_index_);
+}
+
+} // namespace bsd::vm

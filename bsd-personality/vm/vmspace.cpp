@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Life of a space, its entries and the page tables: creation, fork, destruction, splitting and removal.
+// The order that keeps memory safe: pages leave the page tables before they go back to the allocator.
+#include "bsd-personality/vm/vmspace.hpp"
+
+#include "bsd-personality/kern/text.hpp"
+
+namespace bsd {
+
+using namespace vm;
+
+namespace {
+constexpr unsigned spare_entries = 8; // kept for the next mmap
+}
+
+VmSpace* VmSpace::create() {
+    void* memory = lwkt::allocate(sizeof(VmSpace));
+    if (memory == nullptr)
+        return nullptr;
+    auto* space = new (memory) VmSpace;
+    if (!space->hardware_.create().ok()) {
+        space->unref();
+        return nullptr;
+    }
+    return space;
+}
+
+void VmSpace::unref() {
+    verify(references_ != 0);
+    if (--references_ == 0)
+        destroy();
+}
+
+void VmSpace::destroy() {
+    hardware_.destroy();
+    for (MapEntry* entry = tree_.first(); entry != nullptr;) {
+        MapEntry* next = entry->next; // the tree goes as a whole
+        if (entry->object != nullptr) {
+            entry->object->detach(*entry);
+            entry->object->unref();
+        }
+        lwkt::release(entry, sizeof(MapEntry));
+        entry = next;
+    }
+    while (spare_ != nullptr) {
+        MapEntry* next = spare_->next;
+        lwkt::release(spare_, sizeof(MapEntry));
+        spare_ = next;
+    }
+    this->~VmSpace();
+    lwkt::release(this, sizeof(VmSpace));
+}
+
+// --- entries ---------------------------------------------------------------------------------------------------------
+
+MapEntry* VmSpace::lookup(std::uint64_t address) {
+    if (last_ != nullptr && last_->start <= address && address < last_->end) [[likely]]
+        return last_;
+    MapEntry* entry = tree_.floor(address);
+    if (entry == nullptr || address >= entry->end)
+        return nullptr;
+    last_ = entry;
+    return entry;
+}
+
+// Operations reserve what they may need before they change anything.
+bool VmSpace::reserve_entries(unsigned count) {
+    while (spares_ < count) {
+        auto* entry = static_cast<MapEntry*>(lwkt::allocate(sizeof(MapEntry)));
+        if (entry == nullptr)
+            return false;
+        entry->next = spare_;
+        spare_ = entry;
+        spares_++;
+    }
+    return true;
+}
+
+MapEntry* VmSpace::new_entry() {
+    verify(spare_ != nullptr);
+    MapEntry* entry = spare_;
+    spare_ = entry->next;
+    spares_--;
+    new (entry) MapEntry;
+    entry->space = this;
+    return entry;
+}
+
+void VmSpace::free_entry(MapEntry* entry) {
+    if (last_ == entry)
+        last_ = nullptr;
+    if (spares_ >= spare_entries)
+        return lwkt::release(entry, sizeof(MapEntry));
+    entry->next = spare_;
+    spare_ = entry;
+    spares_++;
+}
+
+// Splits an entry so that one begins at `address`, which lies inside. Uses one reserved entry.
+void VmSpace::split(MapEntry& entry, std::uint64_t address) {
+    MapEntry* upper = new_entry();
+    *upper = entry;
+    upper->left = upper->right = upper->parent = upper->next = upper->previous = nullptr;
+    upper->in_object = {};
+    upper->start = address;
+    upper->index = entry.index_at(address);
+    upper->mapped_start = most(entry.mapped_start, address);
+    upper->mapped_end = most(entry.mapped_end, upper->mapped_start);
+    entry.end = address;
+    entry.mapped_end = least(entry.mapped_end, address);
+    entry.mapped_start = least(entry.mapped_start, entry.mapped_end);
+    if (entry.object != nullptr) {
+        entry.object->ref();
+        entry.object->attach(*upper);
+    }
+    tree_.insert(upper); // also updates the gap before it
+}
+
+// Makes entries begin and end at the ends of a range and returns the first one in it. Uses two reserved entries.
+MapEntry* VmSpace::clip_range(std::uint64_t start, std::uint64_t end) {
+    MapEntry* first = tree_.first_above(start);
+    if (first == nullptr || first->start >= end)
+        return nullptr;
+    if (first->start < start) {
+        split(*first, start);
+        first = first->next;
+    }
+    MapEntry* last = tree_.floor(end - 1);
+    if (last->start < end && last->end > end)
+        split(*last, end);
+    return first;
+}
+
+void VmSpace::remove_range(std::uint64_t start, std::uint64_t end) {
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;) {
+        MapEntry* next = entry->next;
+        forget(*entry, entry->start, entry->end);
+        if (Object* object = entry->object; object != nullptr) {
+            if (object->references() > 1 && object->private_to(*this))
+                object->free_pages(entry->index, entry->index + entry->pages());
+            object->detach(*entry);
+            object->unref();
+        }
+        counters_.virtual_bytes -= entry->end - entry->start;
+        tree_.remove(entry);
+        free_entry(entry);
+        entry = next;
+    }
+}
+
+// --- page tables -----------------------------------------------------------------------------------------------------
+
+void VmSpace::forget_translations() {
+    for (Translation& each : translations_)
+        each.tag = 0;
+}
+
+void VmSpace::forget(MapEntry& entry, std::uint64_t start, std::uint64_t end) {
+    if (end - start > translation_slots << page_shift)
+        forget_translations();
+    else
+        for (std::uint64_t page = start; page < end; page += page_size)
+            translation(page).tag = 0;
+    std::uint64_t from = most(start, entry.mapped_start), to = least(end, entry.mapped_end);
+    if (from >= to)
+        return;
+    hardware_.unmap(glue::UserAddress{from}, (to - from) >> page_shift);
+    if (from == entry.mapped_start)
+        entry.mapped_start = to;
+    else if (to == entry.mapped_end)
+        entry.mapped_end = from;
+    if (entry.mapped_start == entry.mapped_end)
+        entry.hardware_writable = false;
+}
+
+// --- fork ------------------------------------------------------------------------------------------------------------
+
+// Gives the child its entry for one of this space. Uses one of the child's reserved entries.
+bool VmSpace::copy_entry(MapEntry& entry, VmSpace& child) {
+    if (entry.inherit == Inherit::none)
+        return true;
+    if (entry.inherit == Inherit::share && !(prepare_object(entry) && prepare_write(entry)))
+        return false;
+    bool fresh = entry.inherit == Inherit::zero;
+    MapEntry* copy = child.new_entry();
+    copy->start = entry.start;
+    copy->end = entry.end;
+    copy->index = entry.index;
+    copy->protection = entry.protection;
+    copy->max_protection = entry.max_protection;
+    copy->inherit = entry.inherit;
+    copy->shared = entry.shared;
+    copy->stack = entry.stack;
+    copy->guard = entry.guard;
+    if (entry.object != nullptr && !fresh) {
+        entry.object->ref();
+        entry.object->attach(*copy);
+        copy->object = entry.object;
+        if (entry.inherit == Inherit::copy) {
+            copy->shared = false;
+            copy->needs_copy = true;
+            if (!entry.shared)
+                entry.needs_copy = true;
+            if (entry.hardware_writable && !entry.shared) {
+                glue::Access access = glue::Access::read;
+                if ((entry.protection & protection_execute) != 0)
+                    access = access | glue::Access::execute;
+                hardware_.protect(glue::UserAddress{entry.mapped_start},
+                                  (entry.mapped_end - entry.mapped_start) >> page_shift, access);
+                entry.hardware_writable = false;
+            }
+        }
+    }
+    child.tree_.insert(copy);
+    child.counters_.virtual_bytes += copy->end - copy->start;
+    return true;
+}
+
+VmSpace* VmSpace::fork() {
+    VmSpace* child = create();
+    if (child == nullptr)
+        return nullptr;
+    forget_translations(); // none may be written through any more
+    for (MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next) {
+        if (!child->reserve_entries(1) || !copy_entry(*entry, *child)) {
+            child->unref();
+            return nullptr;
+        }
+    }
+    child->limits = limits;
+    child->heap_start_ = heap_start_;
+    child->break_ = break_;
+    child->map_base_ = map_base_;
+    child->stack_top_ = stack_top_;
+    child->stack_low_ = stack_low_;
+    return child;
+}
+
+// --- questions -------------------------------------------------------------------------------------------------------
+
+bool VmSpace::covered(std::uint64_t start, std::uint64_t end) const {
+    for (const MapEntry* entry = tree_.first_above(start); entry != nullptr; entry = entry->next) {
+        if (entry->start > start)
+            return false;
+        start = entry->end;
+        if (start >= end)
+            return true;
+    }
+    return false;
+}
+
+unsigned VmSpace::core_state(std::uint64_t address) const {
+    const MapEntry* entry = tree_.floor(address);
+    if (entry == nullptr || address >= entry->end || entry->object == nullptr)
+        return 0;
+    switch (entry->object->find(entry->index_at(address)).place) {
+    case Frame::Place::own:
+        return 1 | 2 | 4;
+    case Frame::Place::backing:
+    case Frame::Place::image:
+        return 1 | 2;
+    default:
+        return 0;
+    }
+}
+
+bool VmSpace::shared_key(std::uint64_t address, Key& key) {
+    MapEntry* entry = address < user_address_end ? lookup(address) : nullptr;
+    if (entry == nullptr)
+        return false;
+    key = {this, address};
+    if (entry->shared || entry->inherit == Inherit::share) {
+        if (!prepare_object(*entry) || !prepare_write(*entry))
+            return false;
+        key = {entry->object, (entry->index_at(address) << page_shift) | (address & page_mask)};
+    }
+    return true;
+}
+
+std::uint64_t VmSpace::resident_pages() const {
+    std::uint64_t pages = 0;
+    for (const MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next)
+        if (entry->object != nullptr)
+            pages += least(entry->object->resident(), entry->pages());
+    return pages;
+}
+
+} // namespace bsd
