@@ -42,7 +42,7 @@ enum OpenFlag : std::uint32_t {
     open_directory = 0x2'0000,
     open_exec = 0x4'0000,
     open_close_on_exec = 0x10'0000,
-    open_path = 0x40'0000,
+    open_path_only = 0x40'0000,
 };
 
 /// Numbers of FreeBSD's DTYPE_; kern.file and F_KINFO show them.
@@ -63,8 +63,8 @@ public:
             destroy();
     }
     std::uint32_t references() const { return references_; }
-    bool readable() const { return (flags & open_access_mask) != open_write_only && !(flags & open_path); }
-    bool writable() const { return (flags & open_access_mask) != open_read_only && !(flags & open_path); }
+    bool readable() const { return (flags & open_access_mask) != open_write_only && !(flags & open_path_only); }
+    bool writable() const { return (flags & open_access_mask) != open_read_only && !(flags & open_path_only); }
     bool nonblocking() const { return (flags & open_nonblock) != 0; }
 
     /// Moves bytes; the count moved is what the Uio says afterwards. `position` null: at the file's own offset, which
@@ -103,13 +103,13 @@ private:
 using FileRef = Ref<File>;
 
 struct Descriptor {
-    File* file = nullptr;
+    File* file = nullptr; // holds a reference
     bool close_on_exec = false;
 };
 
 class FileTable {
 public:
-    static constexpr int limit = 65536; // no process has more, whatever its resource limit says
+    static constexpr int limit = 4096; // no process has more, whatever its resource limit says
 
     /// An empty table. Null when there is no memory.
     static FileTable* create();
@@ -130,13 +130,13 @@ public:
     /// success). Errors: EMFILE, ENOMEM.
     SysResult<int> install(FileRef file, bool close_on_exec, int from = 0);
     /// dup2: what was at `to` is closed. Errors: EBADF, ENOMEM.
-    SysResult<int> duplicate(Lwp& lwp, int from, int to, bool close_on_exec);
+    SysResult<int> duplicate(int from, int to, bool close_on_exec);
     /// Errors: EBADF.
-    SysResult<void> close(Lwp& lwp, int fd);
-    void close_range(Lwp& lwp, unsigned low, unsigned high);
+    SysResult<void> close(int fd);
+    void close_range(unsigned low, unsigned high);
     void set_close_on_exec_range(unsigned low, unsigned high);
     /// At exec.
-    void close_on_exec(Lwp& lwp);
+    void close_on_exec();
     Descriptor* slot(int fd) { return get(fd) ? &slots_[fd] : nullptr; }
     /// One more than the highest open descriptor.
     int end() const { return used_; }

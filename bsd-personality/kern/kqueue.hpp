@@ -6,7 +6,6 @@
 
 #include "bsd-personality/kern/file.hpp"
 #include "lwkt/callout.hpp"
-#include "lwkt/slab.hpp"
 
 namespace bsd {
 
@@ -76,8 +75,7 @@ struct Knote {
     File* file = nullptr;       // READ, WRITE, VNODE: borrowed, gone with the descriptor
     std::uint32_t wanted = 0;   // fflags that the user gave
     std::int64_t threshold = 0; // data that the user gave
-    bool active = false, queued = false, disabled = false;
-    bool hot = false;           // its filter function runs; the knote must not go
+    bool active = false, disabled = false;
     Knote* next_in_source = nullptr;
     Knote* previous_in_source = nullptr;
     Knote* next_in_bucket = nullptr;
@@ -102,7 +100,7 @@ public:
     /// The descriptor is about to be closed.
     void forget_descriptor(int fd, File* file);
     /// The table is about to go.
-    void forget_table() { table_ = nullptr; }
+    void forget_table();
     /// For filters: the knote's condition holds (again).
     void activate(Knote& knote);
     static void source_changed(Knote& knote, std::uint32_t hint, std::int64_t data);
@@ -113,13 +111,10 @@ public:
 
     Kqueue* next_in_table = nullptr;
 
-private:
     explicit Kqueue(FileTable& table) : File(FileType::kqueue, open_read_write), table_(&table) {}
     ~Kqueue() = default;
-    template <class T>
-    friend void lwkt::destroy(T*);
-    template <class T, class... A>
-    friend T* lwkt::construct(A&&...);
+
+private:
     void destroy() override;
 
     Knote** bucket(std::uint64_t ident, std::int16_t filter);
@@ -127,6 +122,7 @@ private:
     SysResult<Knote*> add(Lwp& lwp, const KernelEvent& change);
     SysResult<void> attach(Lwp& lwp, Knote& knote);
     void remove(Knote& knote);
+    void free_retired(bool all);
     bool evaluate(Knote& knote);
     void touch_user(Knote& knote, const KernelEvent& change);
     SysResult<void> start_timer(Knote& knote);
@@ -136,6 +132,7 @@ private:
     FileTable* table_;
     Knote* bucket_[buckets] = {};
     List<Knote, &Knote::in_active> active_;
+    List<Knote, &Knote::in_active> retired_; // timers that were removed
     EventSource readers_;
     unsigned sleepers_ = 0;
 };

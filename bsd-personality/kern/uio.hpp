@@ -45,6 +45,7 @@ public:
 
 private:
     SysResult<void> move(void* kernel, std::uint64_t length, bool out);
+    void advance(std::uint64_t run);
 
     VmSpace* space_ = nullptr; // null: kernel memory
     IoVector single_{};

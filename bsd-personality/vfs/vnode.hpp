@@ -82,7 +82,7 @@ enum Permission : unsigned { may_exec = 1, may_write = 2, may_read = 4 };
 
 class Vnode {
 public:
-    explicit Vnode(VnodeType kind) : type(kind) {}
+    explicit constexpr Vnode(VnodeType kind) : type(kind) {}
     Vnode(const Vnode&) = delete;
     Vnode& operator=(const Vnode&) = delete;
     void ref() { references_++; }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "bsd-personality/vfs/vnode_file.hpp"
+
+#include "bsd-personality/kern/ioctl.hpp"
+#include "bsd-personality/kern/proc.hpp"
+#include "bsd-personality/vfs/locks.hpp"
+#include "lwkt/slab.hpp"
+
+namespace bsd {
+
+SysResult<FileRef> VnodeFile::create(VnodeRef vnode, std::uint32_t flags) {
+    auto* file = lwkt::construct<VnodeFile>(static_cast<VnodeRef&&>(vnode), flags);
+    if (!file)
+        return Failure(Errno::enomem);
+    return FileRef::adopt(file);
+}
+
+void VnodeFile::destroy() {
+    if (vnode_->locks)
+        release_locks(*vnode_, this);
+    lwkt::destroy(this);
+}
+
+SysResult<void> VnodeFile::read(Lwp& lwp, Uio& uio, const std::int64_t* position) {
+    if (position)
+        return vnode_->read(lwp, uio, *position, flags);
+    std::uint64_t before = uio.residual();
+    auto result = vnode_->read(lwp, uio, offset, flags);
+    if (vnode_->type == VnodeType::regular)
+        offset += static_cast<std::int64_t>(before - uio.residual());
+    return result;
+}
+
+SysResult<void> VnodeFile::write(Lwp& lwp, Uio& uio, const std::int64_t* position) {
+    std::int64_t at = (flags & open_append) ? vnode_->size() : position ? *position : offset;
+    std::uint64_t before = uio.residual();
+    if (vnode_->type == VnodeType::regular) {
+        std::uint64_t end;
+        std::uint64_t limit = lwp.proc.limits[limit_fsize].current;
+        if (__builtin_add_overflow(static_cast<std::uint64_t>(at), before, &end) || end > limit_infinity || end > limit)
+            return Failure(Errno::efbig);
+    }
+    auto result = vnode_->write(lwp, uio, at, flags);
+    if (!position && vnode_->type == VnodeType::regular)
+        offset = at + static_cast<std::int64_t>(before - uio.residual());
+    return result;
+}
+
+SysResult<std::int64_t> VnodeFile::seek(Lwp&, std::int64_t to, int whence) {
+    std::int64_t base = 0;
+    if (vnode_->type == VnodeType::fifo || vnode_->type == VnodeType::socket)
+        return Failure(Errno::espipe);
+    switch (whence) {
+    case 0:
+        break;
+    case 1:
+        base = offset;
+        break;
+    case 2:
+        base = vnode_->size();
+        break;
+    case 3: // data: all of a file counts as data
+    case 4: // hole: there is one at the end
+        if (vnode_->type != VnodeType::regular)
+            return Failure(Errno::enotty);
+        if (to < 0 || to >= vnode_->size())
+            return Failure(Errno::enxio);
+        if (whence == 4)
+            to = vnode_->size();
+        break;
+    default:
+        return Failure(Errno::einval);
+    }
+    if (__builtin_add_overflow(base, to, &to))
+        return Failure(Errno::eoverflow);
+    if (to < 0 && vnode_->type != VnodeType::character)
+        return Failure(Errno::einval);
+    return offset = to;
+}
+
+SysResult<int> VnodeFile::ioctl(Lwp& lwp, std::uint64_t command, void* argument) {
+    if (command == fionread && vnode_->type == VnodeType::regular) {
+        *static_cast<std::int32_t*>(argument) = static_cast<std::int32_t>(vnode_->size() - offset);
+        return 0;
+    }
+    return vnode_->ioctl(lwp, command, argument);
+}
+
+SysResult<void> VnodeFile::attributes(Lwp&, Attributes& out) { return vnode_->attributes(out); }
+SysResult<void> VnodeFile::truncate(Lwp&, std::int64_t length) { return vnode_->truncate(length); }
+SysResult<vm::Object*> VnodeFile::mapping(Lwp&) { return vnode_->object(); }
+
+} // namespace bsd
