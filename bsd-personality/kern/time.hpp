@@ -84,28 +84,57 @@ struct RusageRecord {
 static_assert(sizeof(RusageRecord) == 144);
 RusageRecord to_record(const Usage& usage);
 
-/// One interval timer on the monotonic or wall clock, or (virtual, profile) on consumed processor time.
-struct IntervalTimer {
-    lwkt::Callout callout;       // real ones
-    Proc* proc = nullptr;        // immutable
-    std::uint64_t interval = 0;  // nanoseconds; 0: once
-    std::uint64_t expiry = 0;    // absolute nanoseconds of its clock; 0: disarmed
+/// How a timer stands: nanoseconds; remaining 0 is disarmed, interval 0 is once.
+struct TimerState {
+    std::uint64_t interval = 0, remaining = 0;
 };
 
-struct PosixTimers;
+enum class IntervalClock : std::uint8_t { real = 0, virtual_time = 1, profile = 2 }; // ITIMER_ numbers
+
+/// One interval timer. `real` runs on the monotonic clock; the others on the process's consumed processor time, of
+/// which the callout is an early estimate (a process cannot consume more than its cores can give).
+struct IntervalTimer {
+    lwkt::Callout callout;
+    Proc* proc = nullptr; // immutable once armed
+    IntervalClock clock = IntervalClock::real;
+    std::uint64_t interval = 0; // nanoseconds
+    std::uint64_t expiry = 0;   // on its clock; 0: disarmed
+};
+
+struct PosixTimer;
+inline constexpr unsigned max_posix_timers = 32;
 
 /// The timers of a process; embedded in Proc. stop_all() before the Proc goes and at exec.
 struct ProcessTimers {
-    IntervalTimer real, virtual_time, profile;
-    PosixTimers* posix = nullptr; // made by the first ktimer_create
+    IntervalTimer interval[3];                      // by IntervalClock
+    PosixTimer* posix[max_posix_timers] = {};       // by id
 
-    /// Disarms everything and waits until no timer function runs: may block. POSIX timers are deleted; `keep_intervals`
-    /// (exec) leaves the three interval timers as they are.
+    /// Deletes the POSIX timers, and disarms the interval timers unless `keep_intervals` (exec) says to leave them;
+    /// waits until no timer function runs: may block.
     void stop_all(bool keep_intervals);
 };
+SysResult<TimerState> interval_timer(Proc& proc, int which);
+/// Returns the state before. Errors: EINVAL (no such timer).
+SysResult<TimerState> set_interval_timer(Proc& proc, int which, const TimerState& state);
+
+/// What a POSIX timer does: nothing, a signal to the process, or a signal to one thread.
+struct PosixNotify {
+    enum class Kind : std::uint8_t { none, process, thread } kind = Kind::process;
+    int signal = 0;
+    std::int32_t thread = 0;
+    std::uint64_t value = 0;
+    bool value_is_id = false; // no sigevent given: the value is the timer's id
+};
+/// Errors: EINVAL (clock), EAGAIN (too many, exhausted).
+SysResult<int> create_posix_timer(Proc& proc, std::int32_t clock, const PosixNotify& notify);
+/// May block. Errors of these: EINVAL (no such timer).
+SysResult<void> delete_posix_timer(Proc& proc, int id);
+SysResult<TimerState> posix_timer(Proc& proc, int id);
+SysResult<TimerState> set_posix_timer(Proc& proc, int id, const TimerState& state, bool absolute);
+SysResult<int> posix_timer_overrun(Proc& proc, int id);
 
 /// Called by the trap loop with giant when an lwp's time slice ends (`user`: it was in user mode): counts a sample and
-/// posts SIGVTALRM and SIGPROF of timers on processor time.
+/// posts SIGVTALRM and SIGPROF of timers on processor time that have expired.
 void time_sample(Lwp& lwp, bool user);
 
 /// CLOCK_ ids: those of the two ABIs that mean the same have the same number.
@@ -125,9 +154,23 @@ enum class ClockId : std::int32_t {
     thread_cpu = 14,
     process_cpu = 15,
 };
-/// EINVAL for an unknown clock.
+/// Nanoseconds. EINVAL for an unknown clock. Ids of clock_getcpuclockid2 have cpu_clock set.
 SysResult<std::uint64_t> read_clock(Lwp& lwp, std::int32_t clock);
+/// The clock tells wall-clock time.
+bool is_wall_clock(std::int32_t clock);
+/// The clock advances with monotonic or wall-clock time, so that one can sleep on it.
+bool is_steady_clock(std::int32_t clock);
+inline constexpr std::uint32_t cpu_clock = 0x8000'0000, cpu_clock_process = 0x4000'0000;
+
+/// Nanoseconds of a stretch of ticks.
+std::uint64_t tick_nanoseconds(std::uint64_t ticks);
+/// Processor time of a process up to now, living threads included.
+struct ProcessTime {
+    std::uint64_t user, system;
+};
+ProcessTime process_time(const Proc& proc);
+
 /// Sleeps until the monotonic time. Errors: EINTR.
-SysResult<void> sleep_until(Nanoseconds deadline);
+SysResult<void> sleep_until(Lwp& lwp, Nanoseconds deadline);
 
 } // namespace bsd
