@@ -23,7 +23,6 @@ struct Abi {
     std::uint64_t stack_top;             // first address above the main stack
     std::uint64_t sigcode_address;       // page of the signal trampoline
     std::uint64_t ps_strings;            // struct ps_strings
-    std::uint64_t strings_top;           // strings and everything below go under this address
     std::uint64_t position_independent_base; // ET_DYN without a preferred address
     std::uint64_t max_stack, default_stack_limit;
 
@@ -43,5 +42,7 @@ struct Abi {
 };
 
 extern const Abi freebsd_abi, dragonfly_abi;
+/// Of the jail: what it reports as its system, and runs executables without a brand as. Set once at boot.
+extern const Abi* default_abi;
 
 } // namespace bsd

@@ -193,6 +193,40 @@ void exit_thread(Lwp& lwp);
 /// Makes the calling thread the only one (exec, exit). EINTR when another one was first. Sleeps.
 SysResult<void> single_thread(Lwp& lwp);
 
+/// The calling thread leaves its loop with ast_exit set: removes it, and with the last one the process's resources; its
+/// LWKT thread must end at once afterwards. May sleep.
+void finish_lwp(Lwp& lwp);
+/// Part of it: unlinks and frees the calling thread.
+void retire_lwp(Lwp& lwp);
+/// A vfork child has its own memory now, or is gone: the parent continues.
+void release_vfork_parent(Proc& proc);
+/// What wait4 and its kin look for. Sleeps.
+struct WaitRequest {
+    enum class Which : std::uint8_t { any, pid, group } which = Which::any;
+    pid_t id = 0;
+    bool no_hang = false, exited = true, stopped = false, continued = false, keep = false;
+};
+struct WaitResult {
+    pid_t pid = 0; // 0: none yet (no_hang)
+    std::uint32_t status = 0;
+    std::uint32_t uid = 0;
+    Usage self, children;
+};
+/// Errors: ECHILD, ERESTART.
+SysResult<WaitResult> wait_for_child(Lwp& lwp, const WaitRequest& request);
+
+/// How a new process shares with its parent.
+struct ForkRequest {
+    bool share_memory = false, share_files = false, fresh_files = false, wait_for_exec = false, default_signals = false, no_wait = false;
+    std::uint64_t stack = 0; // user stack pointer of the child; 0: as the parent's
+};
+/// Makes a child that continues where the caller is, with rax 0 and rdx 1. Errors: EAGAIN, ENOMEM. May sleep (vfork).
+SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request);
+
+/// Called (with giant) when the first process has ended, before it becomes a zombie.
+extern void (*first_process_ended)(std::uint32_t wait_status);
+extern Proc* first_process;
+
 /// Sets an AST bit and makes the thread notice: interrupts an interruptible sleep, or kicks it out of user mode.
 void set_ast(Lwp& lwp, std::uint32_t bits);
 

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The end of threads and processes, and waiting for it. exit_process() only marks; each thread then leaves its loop,
+// and the last one releases what the process had and turns it into a zombie.
+#include "bsd-personality/kern/sleep.hpp"
+#include "bsd-personality/kern/umtx.hpp"
+#include "bsd-personality/vm/vmspace.hpp"
+#include "lwkt/slab.hpp"
+
+namespace bsd {
+
+void (*first_process_ended)(std::uint32_t wait_status) = nullptr;
+Proc* first_process = nullptr;
+
+namespace {
+
+void report_to_parent(Proc& proc, int code, int status) {
+    Proc* parent = proc.parent;
+    if (!parent)
+        return;
+    SignalInfo info;
+    info.signal = sigchld;
+    info.code = code;
+    info.pid = proc.pid;
+    info.uid = proc.cred->ruid;
+    info.status = status;
+    post_signal(*parent, info);
+    lwkt::wakeup(&parent->children);
+}
+
+bool leaves_no_zombie(const Proc& proc) {
+    if (!proc.parent || proc.parent == init_process)
+        return true;
+    const SignalAction& action = proc.parent->actions[sigchld];
+    return action.handler == sig_ign || (action.flags & sa_nocldwait) != 0;
+}
+
+// Orphans belong to init, which waits for nobody: those that are dead already go at once.
+void give_away_children(Proc& proc) {
+    while (Proc* child = proc.children.first()) {
+        proc.children.remove(child);
+        child->parent = init_process;
+        init_process->children.push_back(child);
+        if (child->state == ProcState::zombie)
+            destroy_process(*child);
+    }
+}
+
+void release_resources(Proc& proc) {
+    proc.timers.stop_all(false);
+    if (FileTable* files = proc.files) {
+        proc.files = nullptr;
+        files->unref();
+    }
+    proc.cwd = VnodeRef();
+    proc.root = VnodeRef();
+    proc.text = VnodeRef();
+    if (VmSpace* space = proc.vmspace) {
+        proc.vmspace = nullptr;
+        space->unref();
+    }
+    release_vfork_parent(proc);
+}
+
+void become_zombie(Proc& proc) {
+    give_away_children(proc);
+    proc.pending.discard(~SignalSet{});
+    proc.state = ProcState::zombie;
+    proc.events.notify(0x8000'0000 /* NOTE_EXIT */, proc.wait_status);
+    if (&proc == first_process) {
+        first_process = nullptr;
+        if (first_process_ended)
+            first_process_ended(proc.wait_status);
+    }
+    unsigned signal = proc.wait_status & 0x7f;
+    if (leaves_no_zombie(proc)) {
+        Proc* parent = proc.parent;
+        destroy_process(proc);
+        if (parent)
+            lwkt::wakeup(&parent->children); // the last child going makes wait answer ECHILD
+    } else {
+        report_to_parent(proc, signal == 0 ? cld_exited : (proc.wait_status & 0x80) ? cld_dumped : cld_killed,
+                         signal == 0 ? static_cast<int>(proc.wait_status >> 8) : static_cast<int>(signal));
+    }
+}
+
+bool matches(const Proc& child, const WaitRequest& request) {
+    switch (request.which) {
+    case WaitRequest::Which::any:
+        return true;
+    case WaitRequest::Which::pid:
+        return child.pid == request.id;
+    case WaitRequest::Which::group:
+        return child.pgrp && child.pgrp->id == request.id;
+    }
+    return false;
+}
+
+WaitResult describe(const Proc& child, std::uint32_t status) {
+    WaitResult result;
+    result.pid = child.pid;
+    result.status = status;
+    result.uid = child.cred->ruid;
+    result.self = usage_of(child);
+    result.children = child.child_usage;
+    return result;
+}
+
+constexpr std::uint32_t continued_status = 0x13;
+constexpr std::uint32_t stopped_status(int signal) { return static_cast<std::uint32_t>(signal) << 8 | 0x7f; }
+
+} // namespace
+
+void exit_process(Lwp& lwp, std::uint32_t wait_status) {
+    Proc& proc = lwp.proc;
+    if (proc.flags & proc_exiting)
+        return;
+    proc.flags |= proc_exiting;
+    proc.flags &= ~proc_stopped;
+    proc.wait_status = wait_status;
+    for (Lwp* each = proc.lwps.first(); each; each = proc.lwps.next(each))
+        set_ast(*each, ast_exit);
+}
+
+void exit_thread(Lwp& lwp) {
+    if (lwp.proc.lwp_count == 1)
+        exit_process(lwp, exit_status(0));
+    else
+        set_ast(lwp, ast_exit);
+}
+
+void finish_lwp(Lwp& lwp) {
+    Proc& proc = lwp.proc;
+    umtx_thread_exit(lwp);
+    if (proc.lwp_count == 1) {
+        release_resources(proc); // may sleep
+        retire_lwp(lwp);
+        become_zombie(proc);
+        return;
+    }
+    retire_lwp(lwp);
+    lwkt::wakeup(&proc.lwp_count);
+}
+
+void release_vfork_parent(Proc& proc) {
+    if (!(proc.flags & proc_vfork_wait))
+        return;
+    proc.flags &= ~proc_vfork_wait;
+    lwkt::wakeup(&proc.flags);
+}
+
+SysResult<WaitResult> wait_for_child(Lwp& lwp, const WaitRequest& request) {
+    Proc& parent = lwp.proc;
+    for (;;) {
+        bool candidates = false;
+        for (Proc* child = parent.children.first(); child; child = parent.children.next(child)) {
+            if (!matches(*child, request))
+                continue;
+            candidates = true;
+            if (child->state == ProcState::zombie && request.exited) {
+                WaitResult result = describe(*child, child->wait_status);
+                if (!request.keep) {
+                    parent.child_usage.add(result.self);
+                    parent.child_usage.add(result.children);
+                    destroy_process(*child);
+                }
+                return result;
+            }
+            if ((child->flags & proc_stop_report) && request.stopped) {
+                if (!request.keep)
+                    child->flags &= ~proc_stop_report;
+                return describe(*child, stopped_status(child->stop_signal));
+            }
+            if ((child->flags & proc_continue_report) && request.continued) {
+                if (!request.keep)
+                    child->flags &= ~proc_continue_report;
+                return describe(*child, continued_status);
+            }
+        }
+        if (!candidates)
+            return Failure(Errno::echild);
+        if (request.no_hang)
+            return WaitResult{};
+        TRY(interruptible_sleep(lwp, &parent.children, "wait"));
+    }
+}
+
+} // namespace bsd

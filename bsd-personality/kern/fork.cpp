@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// fork and its relatives. Everything that can fail happens before the child becomes visible to anybody.
+#include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/sleep.hpp"
+#include "bsd-personality/vm/vmspace.hpp"
+#include "glue/fpu.hpp"
+#include "lwkt/slab.hpp"
+
+#include <cstring>
+
+namespace bsd {
+
+namespace {
+
+bool share_or_copy(Proc& parent, Proc& child, const ForkRequest& request) {
+    if (request.share_memory) {
+        parent.vmspace->ref();
+        child.vmspace = parent.vmspace;
+    } else if (!(child.vmspace = parent.vmspace->fork())) {
+        return false;
+    }
+    if (request.share_files) {
+        parent.files->ref();
+        child.files = parent.files;
+    } else if (!(child.files = request.fresh_files ? FileTable::create() : parent.files->copy())) {
+        return false;
+    }
+    return true;
+}
+
+void inherit(Proc& parent, Proc& child, const ForkRequest& request) {
+    child.abi = parent.abi;
+    child.cwd = parent.cwd;
+    child.root = parent.root;
+    child.umask = parent.umask;
+    child.cred = parent.cred;
+    child.text = parent.text;
+    child.flags = parent.flags & (proc_set_id | proc_control_terminal);
+    child.sigcode = parent.sigcode;
+    child.osrel = parent.osrel;
+    child.ps_strings = parent.ps_strings;
+    child.user_stack = parent.user_stack;
+    std::memcpy(child.limits, parent.limits, sizeof child.limits);
+    std::memcpy(child.command, parent.command, sizeof child.command);
+    std::memcpy(child.path, parent.path, sizeof child.path);
+    for (int signal = 1; signal <= signal_count; signal++) {
+        child.actions[signal] = parent.actions[signal];
+        if (request.default_signals && parent.actions[signal].handler != sig_ign)
+            child.actions[signal] = SignalAction{};
+    }
+}
+
+void copy_arguments(const Proc& parent, Proc& child) {
+    if (!parent.arguments)
+        return;
+    if (auto* copy = static_cast<char*>(lwkt::allocate(parent.arguments_size))) { // only for ps: may be left out
+        std::memcpy(copy, parent.arguments, parent.arguments_size);
+        child.arguments = copy;
+        child.arguments_size = parent.arguments_size;
+    }
+}
+
+void discard(Proc& child) {
+    if (child.files)
+        child.files->unref();
+    if (child.vmspace)
+        child.vmspace->unref();
+    child.cwd = VnodeRef();
+    child.root = VnodeRef();
+    destroy_process(child);
+}
+
+} // namespace
+
+SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
+    Proc& parent = lwp.proc;
+    Proc& child = *TRY(create_process());
+    if (!share_or_copy(parent, child, request)) {
+        discard(child);
+        return Failure(Errno::enomem);
+    }
+    inherit(parent, child, request);
+    auto made = create_lwp(child);
+    if (!made) {
+        discard(child);
+        return Failure(made.error() == Errno::eproclim ? Errno::eagain : made.error());
+    }
+    Lwp& thread = *made.value();
+
+    std::memcpy(thread.fpu, read_fpu(lwp), glue::Fpu::size());
+    thread.saved = *lwp.frame;
+    thread.saved.rax = 0;
+    thread.saved.rdx = 1;
+    thread.saved.rflags &= ~std::uint64_t{1};
+    if (request.stack)
+        thread.saved.rsp = request.stack;
+    thread.mask = lwp.mask;
+    thread.altstack = lwp.altstack;
+    std::memcpy(thread.name, lwp.name, sizeof thread.name);
+    copy_arguments(parent, child);
+
+    child.parent = request.no_wait ? init_process : &parent;
+    child.parent->children.push_back(&child);
+    child.pgrp = parent.pgrp;
+    child.pgrp->members.push_back(&child);
+    child.state = ProcState::alive;
+    if (request.wait_for_exec)
+        child.flags |= proc_vfork_wait;
+    pid_t pid = child.pid;
+    parent.events.notify(0x4000'0000 /* NOTE_FORK */, pid);
+    start_lwp(thread);
+
+    // The child can end and be waited for by another thread at any sleep: look it up again by number. A parent that is
+    // being ended itself stops waiting.
+    while (request.wait_for_exec && !(lwp.ast & ast_exit)) {
+        Proc* running = find_process(pid);
+        if (!running || running != &child || !(running->flags & proc_vfork_wait))
+            break;
+        lwkt::tsleep(&child.flags, lwkt::sleep_interruptible, "vfork");
+    }
+    return pid;
+}
+
+} // namespace bsd

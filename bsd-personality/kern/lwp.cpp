@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Threads of processes: making, finding, notifying and ending them. The last one that leaves takes the process's
+// resources with it (kern/exit.cpp).
+#include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/sleep.hpp"
+#include "glue/fpu.hpp"
+#include "lwkt/slab.hpp"
+
+#include <cstring>
+#include <new>
+
+namespace bsd {
+
+unsigned lwp_total = 0;
+unsigned lwps_on_cpu[abi::max_cores];
+
+namespace {
+
+constexpr unsigned buckets = 256;
+List<Lwp, &Lwp::by_tid> by_tid[buckets]; // guarded by giant
+constexpr lwpid_t first_tid = 100000, last_possible_tid = 999999;
+lwpid_t last_tid = first_tid;
+
+List<Lwp, &Lwp::by_tid>& bucket(lwpid_t tid) { return by_tid[static_cast<unsigned>(tid) % buckets]; }
+
+lwpid_t fresh_tid() {
+    do
+        last_tid = last_tid >= last_possible_tid ? first_tid : last_tid + 1;
+    while (find_lwp(last_tid));
+    return last_tid;
+}
+
+void free_lwp(Lwp& lwp) {
+    Proc& proc = lwp.proc;
+    bucket(lwp.tid).remove(&lwp);
+    proc.lwps.remove(&lwp);
+    proc.lwp_count--;
+    lwps_on_cpu[lwp.thread->cpu]--;
+    lwp_total--;
+    std::size_t size = lwp.allocation;
+    lwp.~Lwp();
+    lwkt::release(&lwp, size);
+}
+
+} // namespace
+
+Lwp* find_lwp(lwpid_t tid) {
+    for (Lwp* lwp = bucket(tid).first(); lwp; lwp = bucket(tid).next(lwp))
+        if (lwp->tid == tid)
+            return lwp;
+    return nullptr;
+}
+
+lwkt::CpuId choose_cpu() {
+    unsigned best = 0;
+    for (unsigned cpu = 1; cpu < lwkt::cpu_count(); cpu++)
+        if (lwps_on_cpu[cpu] < lwps_on_cpu[best])
+            best = cpu;
+    return lwkt::CpuId{best};
+}
+
+SysResult<Lwp*> create_lwp(Proc& proc) {
+    if (lwp_total >= max_lwps || proc.lwp_count >= max_lwps_a_process)
+        return Failure(Errno::eproclim);
+    constexpr std::size_t align = 64; // of XSAVE areas
+    std::size_t size = sizeof(Lwp) + align + glue::Fpu::size();
+    void* memory = lwkt::allocate(size);
+    if (!memory)
+        return Failure(Errno::enomem);
+    Lwp* lwp = new (memory) Lwp(proc);
+    auto area = (reinterpret_cast<std::uintptr_t>(memory) + sizeof(Lwp) + align - 1) & ~std::uintptr_t{align - 1};
+    lwp->fpu = reinterpret_cast<std::byte*>(area);
+    lwp->allocation = size;
+    std::memset(&lwp->saved, 0, sizeof lwp->saved);
+    glue::Fpu::initialize(lwp->fpu);
+    lwp->thread = lwkt::create(lwp_main, lwp, lwkt::Priority::user_normal, choose_cpu(), proc.command);
+    if (!lwp->thread) {
+        lwp->~Lwp();
+        lwkt::release(memory, size);
+        return Failure(Errno::enomem);
+    }
+    lwp->thread->owner = lwp;
+    lwp->tid = fresh_tid();
+    bucket(lwp->tid).push_front(lwp);
+    proc.lwps.push_back(lwp);
+    proc.lwp_count++;
+    lwps_on_cpu[lwp->thread->cpu]++;
+    lwp_total++;
+    return lwp;
+}
+
+void start_lwp(Lwp& lwp) { lwkt::schedule(lwp.thread); }
+
+void destroy_unstarted_lwp(Lwp& lwp) {
+    lwkt::Thread* thread = lwp.thread;
+    free_lwp(lwp);
+    lwkt::destroy_unstarted(thread);
+}
+
+void retire_lwp(Lwp& lwp) {
+    abandon_vcpu(lwp);
+    lwp.proc.usage.add(lwp.cpu_time, glue::Clock::ticks());
+    lwkt::current()->owner = nullptr;
+    free_lwp(lwp);
+}
+
+void set_ast(Lwp& lwp, std::uint32_t bits) {
+    __atomic_fetch_or(&lwp.ast, bits, __ATOMIC_SEQ_CST);
+    if (lwp.thread == lwkt::current())
+        return;
+    lwkt::interrupt(lwp.thread);
+    // In user mode it runs on another core only: this one runs us. It looks at `ast` whenever it traps.
+    if (lwp.thread->cpu != lwkt::current_cpu().value)
+        glue::Vcpu::of(lwkt::CpuId{lwp.thread->cpu}).kick();
+}
+
+SysResult<void> single_thread(Lwp& lwp) {
+    Proc& proc = lwp.proc;
+    if (proc.flags & (proc_exiting | proc_single))
+        return Failure(Errno::eintr);
+    if (proc.lwp_count == 1)
+        return {};
+    proc.flags |= proc_single;
+    proc.single = &lwp;
+    for (Lwp* other = proc.lwps.first(); other; other = proc.lwps.next(other))
+        if (other != &lwp)
+            set_ast(*other, ast_exit);
+    while (proc.lwp_count > 1)
+        lwkt::tsleep(&proc.lwp_count, lwkt::sleep_plain, "single");
+    proc.flags &= ~proc_single;
+    proc.single = nullptr;
+    return {};
+}
+
+} // namespace bsd

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The loop of a BSD thread: run it in user mode, take what made it stop, look at signals and at the time slice, run it
+// again. Runs on the lwp's own LWKT thread. The vCPU page holds the registers of the lwp that ran last on this core;
+// they are exchanged only when another one is about to enter user mode.
+//
+// Upcalls are off from the last look at `ast` until enter() has returned: an event in between sets `pending`, so that
+// enter() returns at once and nothing is overlooked. System calls marked nogiant run in that state, too: they neither
+// block nor allocate.
+#include "bsd-personality/abi/abi.hpp"
+#include "bsd-personality/kern/counters.hpp"
+#include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/trap.hpp"
+#include "bsd-personality/vm/usermem.hpp"
+#include "glue/fpu.hpp"
+#include "lwkt/sleepqueue.hpp"
+
+namespace bsd {
+
+namespace {
+
+constexpr std::uint64_t carry_flag = 1;
+constexpr std::uint64_t slice_nanoseconds = 10'000'000;
+
+// Per vCPU; owned by its core.
+struct alignas(64) CpuState {
+    Lwp* owner = nullptr; // whose registers are in the vCPU page and the FPU
+    bool slice_armed = false;
+};
+CpuState cpus[abi::max_cores];
+
+CpuState& here() { return cpus[lwkt::current_cpu().value]; }
+glue::Vcpu& this_vcpu() { return glue::Vcpu::of(lwkt::current_cpu()); }
+
+// Somebody of the same priority waits: the running thread may finish its time slice.
+void watch_time_slice() {
+    CpuState& cpu = here();
+    if (cpu.slice_armed || !lwkt::should_yield())
+        return;
+    cpu.slice_armed = true;
+    lwkt::set_slice_deadline(glue::Clock::to_ticks(glue::Nanoseconds{glue::Clock::now().value + slice_nanoseconds}));
+}
+
+void finish_call(Lwp& lwp, const SysResult<Return>& result) {
+    UserContext& registers = *lwp.frame;
+    if (result.ok()) {
+        const Return& value = const_cast<SysResult<Return>&>(result).value();
+        registers.rax = value.rax;
+        if (value.has_rdx)
+            registers.rdx = value.rdx;
+        registers.rflags &= ~carry_flag;
+        return;
+    }
+    switch (result.error()) {
+    case Errno::ejustreturn:
+        return;
+    case Errno::erestart:
+        lwp.restart = true;
+        __atomic_fetch_or(&lwp.ast, ast_signal, __ATOMIC_SEQ_CST); // settled with the signals
+        return;
+    default:
+        registers.rax = static_cast<std::uint64_t>(lwp.proc.abi->errno_number(result.error()));
+        registers.rflags |= carry_flag;
+    }
+}
+
+SysResult<Return> call_with_giant(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
+    constexpr unsigned registers = 6;
+    if (entry.words + shift > registers) {
+        unsigned count = entry.words + shift - registers;
+        count = count < SystemCall::stack_words ? count : SystemCall::stack_words;
+        TRY(copyin(*lwp.proc.vmspace, UserAddress{lwp.frame->rsp + 8}, call.stack(), count * sizeof(std::uint64_t)));
+    }
+    return entry.handler(lwp, call);
+}
+
+void system_call(Lwp& lwp, glue::Vcpu& vcpu) {
+    UserContext& registers = *lwp.frame;
+    auto number = static_cast<std::uint32_t>(registers.rax);
+    unsigned shift = 0;
+    if (number == 0 || number == 198) { // syscall(2) and __syscall(2)
+        number = static_cast<std::uint32_t>(registers.rdi);
+        shift = 1;
+    }
+    const SystemCallTable& table = lwp.proc.abi->calls;
+    const SystemCallEntry* entry = number < table.count ? &table.entries[number] : nullptr;
+    if (!entry || !entry->handler) [[unlikely]] {
+        vcpu.enable_upcalls();
+        lwkt::TokenGuard guard(giant);
+        count_unknown_call(lwp, number, entry ? entry->name : nullptr);
+        finish_call(lwp, Failure(Errno::enosys));
+        return;
+    }
+    SystemCall call(lwp.frame, shift);
+    if (entry->flags & call_nogiant) {
+        finish_call(lwp, entry->handler(lwp, call));
+        return;
+    }
+    vcpu.enable_upcalls();
+    glue::Ticks now = glue::Clock::ticks(); // up to here; what the call takes counts if it does not lose the core
+    lwp.cpu_time.stop(now);
+    lwp.cpu_time.start(now);
+    {
+        lwkt::TokenGuard guard(giant);
+        trace_call(lwp, number, *entry, call);
+        finish_call(lwp, call_with_giant(lwp, *entry, call, shift));
+        trace_result(lwp, *entry);
+    }
+    watch_time_slice();
+}
+
+// Everything that must be settled before user mode. False: the thread ends.
+bool return_to_user(Lwp& lwp) {
+    lwkt::TokenGuard guard(giant);
+    Proc& proc = lwp.proc;
+    for (;;) {
+        std::uint32_t bits = __atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_signal | ast_stop}, __ATOMIC_SEQ_CST);
+        if (bits & ast_exit) {
+            finish_lwp(lwp);
+            return false;
+        }
+        if ((bits & ast_suspend) || (proc.flags & proc_stopped)) {
+            lwkt::tsleep(&proc.stop_signal, lwkt::sleep_interruptible, "stop");
+            __atomic_fetch_or(&lwp.ast, ast_signal, __ATOMIC_SEQ_CST);
+            continue;
+        }
+        deliver_signals(lwp);
+        if (lwp.ast == 0)
+            return true;
+    }
+}
+
+// Counts processor time up to now; a stretch in which the core was lost is not counted.
+void account(Lwp& lwp, std::uint64_t switches) {
+    glue::Ticks now = glue::Clock::ticks();
+    if (lwp.thread->switches == switches)
+        lwp.cpu_time.stop(now);
+    lwp.cpu_time.start(now);
+}
+
+} // namespace
+
+void take_vcpu(Lwp& lwp) {
+    CpuState& cpu = here();
+    UserContext& registers = this_vcpu().context();
+    if (Lwp* old = cpu.owner) {
+        old->saved = registers;
+        old->frame = &old->saved;
+        glue::Fpu::save(old->fpu);
+    }
+    registers = lwp.saved;
+    lwp.frame = &registers;
+    (void)glue::Fpu::restore(lwp.fpu); // saved by us, or checked when it was set
+    cpu.owner = &lwp;
+}
+
+void abandon_vcpu(Lwp& lwp) {
+    if (here().owner == &lwp)
+        here().owner = nullptr;
+}
+
+std::byte* read_fpu(Lwp& lwp) {
+    if (here().owner == &lwp)
+        glue::Fpu::save(lwp.fpu);
+    return lwp.fpu;
+}
+
+bool write_fpu(Lwp& lwp) {
+    // The processor is the judge of what a program gave, so the state goes through it even when another owns it now.
+    if (here().owner != &lwp)
+        take_vcpu(lwp);
+    if (glue::Fpu::restore(lwp.fpu))
+        return true;
+    glue::Fpu::initialize(lwp.fpu);
+    return false;
+}
+
+void reset_fpu(Lwp& lwp) {
+    glue::Fpu::initialize(lwp.fpu);
+    if (here().owner == &lwp)
+        (void)glue::Fpu::restore(lwp.fpu);
+}
+
+void lwp_main(void* argument) {
+    Lwp& lwp = *static_cast<Lwp*>(argument);
+    glue::Vcpu& vcpu = this_vcpu();
+    CpuState& cpu = here();
+    std::uint64_t switches = 0;
+    lwp.cpu_time.start(glue::Clock::ticks());
+    for (;;) {
+        vcpu.disable_upcalls();
+        if (__atomic_load_n(&lwp.ast, __ATOMIC_RELAXED) != 0) {
+            vcpu.enable_upcalls();
+            if (!return_to_user(lwp))
+                return;
+            continue;
+        }
+        if (cpu.owner != &lwp)
+            take_vcpu(lwp);
+        if (lwp.thread->switches != switches) {
+            switches = lwp.thread->switches;
+            lwp.cpu_time.start(glue::Clock::ticks());
+        }
+        glue::Trap trap = vcpu.enter(lwp.proc.vmspace->hardware());
+        if (trap == glue::Trap::system_call) [[likely]] {
+            system_call(lwp, vcpu);
+            continue;
+        }
+        vcpu.enable_upcalls();
+        account(lwp, switches);
+        if (trap == glue::Trap::page_fault || trap == glue::Trap::exception) {
+            lwkt::TokenGuard guard(giant);
+            trap == glue::Trap::page_fault ? page_fault(lwp) : exception(lwp);
+            continue;
+        }
+        bool yield = lwkt::vcpu_event(trap);
+        if (lwkt::take_slice_expired()) {
+            cpu.slice_armed = false;
+            lwkt::TokenGuard guard(giant);
+            time_sample(lwp, true);
+        }
+        if (yield) {
+            lwp.cpu_time.involuntary_switches++;
+            lwkt::yield();
+            cpu.slice_armed = false;
+        }
+        watch_time_slice();
+    }
+}
+
+} // namespace bsd

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// FreeBSD's _umtx_op: words, mutexes, condition variables, read-write locks and semaphores of libthr, and what Go and
+// Rust use directly. Each operation is one step under the giant token between its sleeps. Layouts: sys/_umtx.h.
+#include "bsd-personality/kern/umtx.hpp"
+
+#include "bsd-personality/kern/sleep.hpp"
+#include "bsd-personality/vm/usermem.hpp"
+
+namespace bsd {
+
+namespace {
+
+enum Operation {
+    op_wait = 2, op_wake, op_mutex_trylock, op_mutex_lock, op_mutex_unlock, op_set_ceiling, op_cv_wait, op_cv_signal, op_cv_broadcast,
+    op_wait_uint, op_rw_rdlock, op_rw_wrlock, op_rw_unlock, op_wait_uint_private, op_wake_private, op_mutex_wait, op_mutex_wake,
+    op_sem_wait, op_sem_wake, op_nwake_private, op_mutex_wake2, op_sem2_wait, op_sem2_wake, op_shm, op_robust_lists,
+    op_get_min_timeout, op_set_min_timeout,
+};
+constexpr std::uint32_t contested = 0x8000'0000, owner_dead = 0x8000'0010, not_recoverable = 0x8000'0011;
+constexpr std::uint32_t flag_shared = 1, flag_robust = 0x10;
+constexpr std::uint64_t owner_field = 0, flags_field = 4; // of struct umutex
+
+struct UmtxTime { // struct _umtx_time
+    TimeSpec timeout;
+    std::uint32_t flags, clock;
+};
+static_assert(sizeof(UmtxTime) == 24);
+
+// One call's arguments, decoded once.
+struct Request {
+    Lwp& lwp;
+    VmSpace& space;
+    UserAddress object;
+    std::uint64_t value;
+    std::uint64_t size; // uaddr1
+    UserAddress pointer; // uaddr2
+};
+
+UserAddress at(UserAddress base, std::uint64_t offset) { return UserAddress{base.value + offset}; }
+
+struct Timeout {
+    glue::Nanoseconds deadline = lwkt::no_timeout;
+    bool relative = false;
+};
+
+SysResult<glue::Nanoseconds> absolute(Lwp& lwp, TimeSpec spec, std::uint32_t clock, bool is_absolute) {
+    std::uint64_t span = TRY(to_nanoseconds(spec)), now = glue::Clock::now().value;
+    if (!is_absolute)
+        return glue::Nanoseconds{span > ~std::uint64_t{0} - now ? ~std::uint64_t{0} : now + span};
+    if (clock == 0 || clock == 9 || clock == 10 || clock == 13) // of the wall clock
+        return from_wall_clock(span);
+    TRY(read_clock(lwp, static_cast<std::int32_t>(clock)));
+    return glue::Nanoseconds{span};
+}
+
+SysResult<Timeout> read_timeout(const Request& r) {
+    Timeout timeout;
+    if (r.pointer.value == 0)
+        return timeout;
+    UmtxTime time{};
+    if (r.size <= sizeof(TimeSpec))
+        time.timeout = TRY(copyin<TimeSpec>(r.space, r.pointer));
+    else
+        time = TRY(copyin<UmtxTime>(r.space, r.pointer));
+    timeout.relative = !(time.flags & 1);
+    timeout.deadline = TRY(absolute(r.lwp, time.timeout, time.clock, !timeout.relative));
+    return timeout;
+}
+
+// A signal ends the wait; only a wait without a time limit, or with an absolute one, may be issued again.
+Errno ended_by(Errno error, const Timeout& timeout) { return timeout.relative ? never_restart(error) : error; }
+
+SysResult<void> sleep_on(const Request& r, UmtxWaiter& waiter, const Timeout& timeout) {
+    auto slept = umtx_sleep(r.lwp, waiter, "umtx", timeout.deadline);
+    if (!slept)
+        return Failure(ended_by(slept.error(), timeout));
+    return {};
+}
+
+SysResult<UmtxKey> key_of(const Request& r, std::uint32_t flags) { return umtx_key(r.space, r.object, !(flags & flag_shared)); }
+
+// --- words -----------------------------------------------------------------------------------------------------------
+
+SysResult<Return> wait(const Request& r, bool wide, bool process_private) {
+    Timeout timeout = TRY(read_timeout(r));
+    UmtxKey key = TRY(umtx_key(r.space, r.object, process_private));
+    bool equal = wide ? TRY(user_load64(r.space, r.object)) == r.value
+                      : TRY(user_load32(r.space, r.object)) == static_cast<std::uint32_t>(r.value);
+    if (!equal)
+        return Return(0);
+    UmtxWaiter waiter;
+    umtx_enqueue(waiter, key);
+    TRY(sleep_on(r, waiter, timeout));
+    return Return(0);
+}
+
+SysResult<Return> wake(const Request& r, bool process_private) {
+    UmtxKey key = TRY(umtx_key(r.space, r.object, process_private));
+    umtx_wake(key, static_cast<std::int32_t>(r.value) > 0 ? static_cast<std::uint32_t>(r.value) : 0);
+    return Return(0);
+}
+
+SysResult<Return> wake_many(const Request& r) {
+    for (std::uint64_t i = 0; i < r.value; i++) {
+        auto address = TRY(copyin<std::uint64_t>(r.space, at(r.object, i * 8)));
+        umtx_wake(TRY(umtx_key(r.space, UserAddress{address}, true)), ~0u);
+    }
+    return Return(0);
+}
+
+// --- mutexes ---------------------------------------------------------------------------------------------------------
+
+enum class MutexMode { lock, try_lock, wait };
+
+SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
+    auto flags = TRY(user_load32(r.space, at(r.object, flags_field)));
+    Timeout timeout = mode == MutexMode::try_lock ? Timeout{} : TRY(read_timeout(r));
+    UmtxKey key = TRY(key_of(r, flags));
+    auto id = static_cast<std::uint32_t>(r.lwp.tid);
+    for (;;) {
+        std::uint32_t owner = TRY(user_load32(r.space, r.object));
+        if (mode == MutexMode::wait) {
+            if (owner == 0 || owner == contested || owner == owner_dead || owner == not_recoverable)
+                return Return(0);
+        } else if (owner == 0 || owner == contested || owner == owner_dead) {
+            std::uint32_t mine = owner == 0 ? id : id | contested;
+            if (TRY(user_exchange32(r.space, r.object, owner, mine)) != owner)
+                continue;
+            if (owner == owner_dead)
+                return Failure(Errno::eownerdead);
+            return Return(0);
+        } else if (owner == not_recoverable) {
+            return Failure(Errno::enotrecoverable);
+        }
+        if (mode == MutexMode::try_lock)
+            return Failure(Errno::ebusy);
+        if (!(owner & contested) && TRY(user_exchange32(r.space, r.object, owner, owner | contested)) != owner)
+            continue;
+        UmtxWaiter waiter;
+        umtx_enqueue(waiter, key);
+        TRY(sleep_on(r, waiter, timeout));
+    }
+}
+
+SysResult<void> unlock_mutex(Lwp& lwp, UserAddress mutex) {
+    VmSpace& space = *lwp.proc.vmspace;
+    auto flags = TRY(user_load32(space, at(mutex, flags_field)));
+    UmtxKey key = TRY(umtx_key(space, mutex, !(flags & flag_shared)));
+    for (;;) {
+        std::uint32_t owner = TRY(user_load32(space, mutex));
+        if ((owner & ~contested) != static_cast<std::uint32_t>(lwp.tid))
+            return Failure(Errno::eperm);
+        unsigned waiters = umtx_count(key);
+        if (TRY(user_exchange32(space, mutex, owner, waiters > 1 ? contested : 0)) != owner)
+            continue;
+        umtx_wake(key, 1);
+        return {};
+    }
+}
+
+// User space has stored 0: who waits must be woken, and the contested bit kept for those who stay.
+SysResult<Return> mutex_wake(const Request& r, std::uint32_t flags) {
+    UmtxKey key = TRY(key_of(r, flags));
+    unsigned waiters = umtx_count(key);
+    std::uint32_t owner = TRY(user_load32(r.space, r.object));
+    while (waiters > 1 || (waiters == 1 && (owner & ~contested) != 0)) {
+        if ((owner & contested) != 0 || owner == owner_dead || owner == not_recoverable)
+            break;
+        std::uint32_t seen = TRY(user_exchange32(r.space, r.object, owner, owner | contested));
+        if (seen == owner)
+            break;
+        owner = seen;
+    }
+    owner = TRY(user_load32(r.space, r.object));
+    if (waiters != 0 && ((owner & ~contested) == 0 || owner == owner_dead || owner == not_recoverable))
+        umtx_wake(key, 1);
+    return Return(0);
+}
+
+// --- condition variables ---------------------------------------------------------------------------------------------
+
+// struct ucond: has_waiters 0, flags 4, clock 8. value: 2 = absolute time, 4 = use the clock; size = the mutex.
+SysResult<Return> cv_wait(const Request& r) {
+    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
+    UmtxKey key = TRY(key_of(r, flags));
+    Timeout timeout;
+    if (r.pointer.value) {
+        std::uint32_t clock = r.value & 4 ? TRY(user_load32(r.space, at(r.object, 8))) : 0;
+        timeout.relative = !(r.value & 2);
+        timeout.deadline = TRY(absolute(r.lwp, TRY(copyin<TimeSpec>(r.space, r.pointer)), clock, !timeout.relative));
+    }
+    UmtxWaiter waiter;
+    umtx_enqueue(waiter, key);
+    auto marked = user_store32(r.space, r.object, 1);
+    auto unlocked = marked ? unlock_mutex(r.lwp, UserAddress{r.size}) : SysResult<void>(Failure(marked.error()));
+    if (!unlocked) {
+        umtx_dequeue(waiter);
+        return Failure(unlocked.error());
+    }
+    auto slept = umtx_sleep(r.lwp, waiter, "ucond", timeout.deadline);
+    if (slept)
+        return Return(0);
+    if (umtx_count(key) == 0)
+        TRY(user_store32(r.space, r.object, 0));
+    return Failure(never_restart(slept.error())); // the mutex is gone: it cannot be issued again
+}
+
+SysResult<Return> cv_wake(const Request& r, unsigned count) {
+    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
+    UmtxKey key = TRY(key_of(r, flags));
+    umtx_wake(key, count);
+    if (umtx_count(key) == 0)
+        TRY(user_store32(r.space, r.object, 0));
+    return Return(0);
+}
+
+// --- read-write locks ------------------------------------------------------------------------------------------------
+
+// struct urwlock: state 0, flags 4, blocked readers 8, blocked writers 12.
+constexpr std::uint32_t write_owner = 0x8000'0000, write_waiters = 0x4000'0000, read_waiters = 0x2000'0000, readers_mask = 0x1fff'ffff;
+constexpr std::uint32_t prefer_reader = 2;
+
+SysResult<void> count_blocked(const Request& r, std::uint64_t field, std::int32_t change) {
+    std::uint32_t count = TRY(user_load32(r.space, at(r.object, field)));
+    return user_store32(r.space, at(r.object, field), count + static_cast<std::uint32_t>(change));
+}
+
+SysResult<Return> rw_lock(const Request& r, bool writer) {
+    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
+    UmtxKey key = TRY(key_of(r, flags));
+    Timeout timeout = TRY(read_timeout(r));
+    bool readers_first = (flags & prefer_reader) || (r.value & prefer_reader);
+    const std::uint32_t blocking = writer ? write_owner | readers_mask : readers_first ? write_owner : write_owner | write_waiters;
+    const std::uint32_t waiting = writer ? write_waiters : read_waiters;
+    const std::uint64_t field = writer ? 12 : 8;
+    for (;;) {
+        std::uint32_t state = TRY(user_load32(r.space, r.object));
+        if (!(state & blocking)) {
+            if (!writer && (state & readers_mask) == readers_mask)
+                return Failure(Errno::eagain);
+            std::uint32_t wanted = writer ? state | write_owner : state + 1;
+            if (TRY(user_exchange32(r.space, r.object, state, wanted)) == state)
+                return Return(0);
+            continue;
+        }
+        if (!(state & waiting) && TRY(user_exchange32(r.space, r.object, state, state | waiting)) != state)
+            continue;
+        UmtxWaiter waiter;
+        TRY(count_blocked(r, field, 1));
+        umtx_enqueue(waiter, key, writer ? UmtxQueue::writers : UmtxQueue::readers);
+        auto slept = umtx_sleep(r.lwp, waiter, "urwlck", timeout.deadline);
+        TRY(count_blocked(r, field, -1));
+        if (TRY(user_load32(r.space, at(r.object, field))) == 0) // the last one that waited clears the mark
+            for (state = TRY(user_load32(r.space, r.object)); state & waiting;) {
+                std::uint32_t seen = TRY(user_exchange32(r.space, r.object, state, state & ~waiting));
+                if (seen == state)
+                    break;
+                state = seen;
+            }
+        if (!slept)
+            return Failure(ended_by(slept.error(), timeout));
+    }
+}
+
+SysResult<Return> rw_unlock(const Request& r) {
+    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
+    UmtxKey key = TRY(key_of(r, flags));
+    std::uint32_t state;
+    for (;;) {
+        state = TRY(user_load32(r.space, r.object));
+        if (!(state & write_owner) && (state & readers_mask) == 0)
+            return Failure(Errno::eperm);
+        std::uint32_t wanted = state & write_owner ? state & ~write_owner : state - 1;
+        if (TRY(user_exchange32(r.space, r.object, state, wanted)) == state) {
+            state = wanted;
+            break;
+        }
+    }
+    if (state & readers_mask)
+        return Return(0);
+    bool readers_first = (flags & prefer_reader) != 0;
+    if ((state & write_waiters) && !(readers_first && (state & read_waiters)))
+        umtx_wake(key, 1, UmtxQueue::writers);
+    else if (state & read_waiters)
+        umtx_wake(key, ~0u, UmtxQueue::readers);
+    return Return(0);
+}
+
+// --- semaphores ------------------------------------------------------------------------------------------------------
+
+// struct _usem2: count 0 (top bit: has waiters), flags 4.
+SysResult<Return> sem2_wait(const Request& r) {
+    constexpr std::uint32_t has_waiters = 0x8000'0000;
+    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
+    UmtxKey key = TRY(key_of(r, flags));
+    Timeout timeout = TRY(read_timeout(r));
+    for (;;) {
+        std::uint32_t count = TRY(user_load32(r.space, r.object));
+        if (count & ~has_waiters)
+            return Return(0);
+        if ((count & has_waiters) || TRY(user_exchange32(r.space, r.object, count, count | has_waiters)) == count)
+            break;
+    }
+    UmtxWaiter waiter;
+    umtx_enqueue(waiter, key);
+    auto slept = umtx_sleep(r.lwp, waiter, "usem", timeout.deadline);
+    if (slept)
+        return Return(0);
+    if (slept.error() == Errno::erestart && timeout.relative && r.size >= sizeof(UmtxTime) + sizeof(TimeSpec)) {
+        std::uint64_t now = glue::Clock::now().value;
+        std::uint64_t left = timeout.deadline.value > now ? timeout.deadline.value - now : 0;
+        TRY(copyout(r.space, at(r.pointer, sizeof(UmtxTime)), to_timespec(left)));
+    }
+    return Failure(ended_by(slept.error(), timeout));
+}
+
+SysResult<Return> sem2_wake(const Request& r) {
+    constexpr std::uint32_t has_waiters = 0x8000'0000;
+    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
+    UmtxKey key = TRY(key_of(r, flags));
+    if (umtx_count(key) == 1)
+        for (std::uint32_t count = TRY(user_load32(r.space, r.object)); count & has_waiters;) {
+            std::uint32_t seen = TRY(user_exchange32(r.space, r.object, count, count & ~has_waiters));
+            if (seen == count)
+                break;
+            count = seen;
+        }
+    umtx_wake(key, 1);
+    return Return(0);
+}
+
+// struct _usem (old): has_waiters 0, count 4, flags 8.
+SysResult<Return> sem_wait(const Request& r) {
+    auto flags = TRY(user_load32(r.space, at(r.object, 8)));
+    UmtxKey key = TRY(key_of(r, flags));
+    Timeout timeout = TRY(read_timeout(r));
+    TRY(user_store32(r.space, r.object, 1));
+    if (TRY(user_load32(r.space, at(r.object, 4))) != 0)
+        return Return(0);
+    UmtxWaiter waiter;
+    umtx_enqueue(waiter, key);
+    TRY(sleep_on(r, waiter, timeout));
+    return Return(0);
+}
+
+SysResult<Return> sem_wake(const Request& r) {
+    auto flags = TRY(user_load32(r.space, at(r.object, 8)));
+    UmtxKey key = TRY(key_of(r, flags));
+    umtx_wake(key, 1);
+    if (umtx_count(key) == 0)
+        TRY(user_store32(r.space, r.object, 0));
+    return Return(0);
+}
+
+SysResult<Return> robust_lists(const Request& r) {
+    if (r.value > sizeof r.lwp.robust_lists)
+        return Failure(Errno::einval);
+    std::uint64_t lists[3] = {};
+    TRY(copyin(r.space, UserAddress{r.size}, lists, r.value));
+    for (unsigned i = 0; i < 3; i++)
+        r.lwp.robust_lists[i] = lists[i];
+    return Return(0);
+}
+
+} // namespace
+
+// _umtx_op(obj, op, val, uaddr1, uaddr2)
+SysResult<Return> sys_umtx_op(Lwp& lwp, const SystemCall& call) {
+    const Request r{lwp, *lwp.proc.vmspace, call.address(0), call.word(2), call.word(3), call.address(4)};
+    switch (call.integer(1)) {
+    case op_wait:
+        return wait(r, true, false);
+    case op_wait_uint:
+        return wait(r, false, false);
+    case op_wait_uint_private:
+        return wait(r, false, true);
+    case op_wake:
+        return wake(r, false);
+    case op_wake_private:
+        return wake(r, true);
+    case op_nwake_private:
+        return wake_many(r);
+    case op_mutex_trylock:
+        return mutex_lock(r, MutexMode::try_lock);
+    case op_mutex_lock:
+        return mutex_lock(r, MutexMode::lock);
+    case op_mutex_wait:
+        return mutex_lock(r, MutexMode::wait);
+    case op_mutex_unlock:
+        TRY(unlock_mutex(lwp, r.object));
+        return Return(0);
+    case op_mutex_wake:
+        return mutex_wake(r, TRY(user_load32(r.space, at(r.object, flags_field))));
+    case op_mutex_wake2:
+        return mutex_wake(r, static_cast<std::uint32_t>(r.value));
+    case op_cv_wait:
+        return cv_wait(r);
+    case op_cv_signal:
+        return cv_wake(r, 1);
+    case op_cv_broadcast:
+        return cv_wake(r, ~0u);
+    case op_rw_rdlock:
+        return rw_lock(r, false);
+    case op_rw_wrlock:
+        return rw_lock(r, true);
+    case op_rw_unlock:
+        return rw_unlock(r);
+    case op_sem_wait:
+        return sem_wait(r);
+    case op_sem_wake:
+        return sem_wake(r);
+    case op_sem2_wait:
+        return sem2_wait(r);
+    case op_sem2_wake:
+        return sem2_wake(r);
+    case op_robust_lists:
+        return robust_lists(r);
+    case op_get_min_timeout:
+        TRY(copyout(r.space, UserAddress{r.size}, std::int64_t{0}));
+        return Return(0);
+    case op_set_min_timeout:
+        return Return(0);
+    case op_shm:
+        return Failure(Errno::eopnotsupp);
+    default:
+        return Failure(Errno::einval);
+    }
+}
+
+// A thread ends: the mutexes on its robust lists get a mark, and one waiter each learns of it. The lists lie in user
+// memory: a bounded number of steps, and a broken list ends there.
+void umtx_thread_exit(Lwp& lwp) {
+    constexpr unsigned longest_list = 1000;
+    constexpr std::uint64_t link_field = 16;
+    VmSpace* space = lwp.proc.vmspace;
+    for (std::uint64_t head : lwp.robust_lists) {
+        if (!head || !space)
+            continue;
+        auto next = user_load64(*space, UserAddress{head});
+        for (unsigned i = 0; i < longest_list && next && next.value() != 0; i++) {
+            UserAddress mutex{next.value()};
+            auto flags = user_load32(*space, at(mutex, flags_field));
+            auto owner = user_load32(*space, mutex);
+            auto after = user_load64(*space, at(mutex, link_field));
+            if (!flags || !owner || !after)
+                break;
+            if ((flags.value() & flag_robust) && (owner.value() & ~contested) == static_cast<std::uint32_t>(lwp.tid)) {
+                if (!user_store32(*space, mutex, owner_dead))
+                    break;
+                if (auto key = umtx_key(*space, mutex, !(flags.value() & flag_shared)))
+                    umtx_wake(key.value(), 1);
+            }
+            std::uint64_t following = after.value();
+            if (following == head)
+                break;
+            next.value() = following;
+        }
+    }
+}
+
+} // namespace bsd
