@@ -45,7 +45,6 @@ private:
     // All fields are guarded by the spin lock of the queue of `cpu_`.
     std::uint8_t state_ = idle; // a State; atomic: pending() reads it without the lock
     bool direct_ = false;       // internal: runs in hard context
-    bool running_ = false;      // its function runs (it may be armed again meanwhile)
     std::uint32_t cpu_ = 0;     // the core whose queue it is, or was last, on
     Ticks deadline_;
     Function function_ = nullptr;

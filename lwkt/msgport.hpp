@@ -21,6 +21,7 @@ struct Message {
     };
     Message* next = nullptr;     // owned by the queue it is on
     Port* target_port = nullptr; // where it was sent
+    Port* travels_to = nullptr;  // internal: whose queue it is put on
     Port* reply_port = nullptr;  // where it returns to; set by the sender
     std::uint32_t flags = 0;     // atomic: read by the sender while the other side works
     std::int32_t command = 0;    // meaning is the receiver's
@@ -66,7 +67,8 @@ private:
     friend void reply(Message& message, std::int32_t error);
     friend struct PortDelivery; // lwkt/msgport.cpp
     void enqueue(Message& message);
-    bool take(Message& message);
+    void deliver(Message& message);
+    void take(Message& message);
     Thread* owner_; // immutable
     BeginFunction begin_;
     Message* head_ = nullptr; // owned by the owner's core

@@ -60,8 +60,9 @@ struct ThreadLink {
     struct Thread* previous = nullptr;
 };
 
+using ThreadFunction = void (*)(void* argument);
+
 enum class Wake : std::uint8_t; // lwkt/sleepqueue.hpp
-struct SleepTimer;
 
 // Fields belong to the thread's core and are touched there only, in a critical section or by the thread
 // itself, unless they say otherwise.
@@ -71,25 +72,28 @@ struct Thread {
     Priority priority = Priority::idle;
     ThreadState state = ThreadState::blocked;
     bool interruptible = false; // sleeps and may be woken by interrupt()
-    bool timed_out = false;
-    std::uint32_t cpu = 0;     // immutable
-    TokenReference* token_top; // one past the last held token
+    bool call_done = false;     // its waited IPI has run
+    Wake wake_result{};         // why the last sleep ended
+    std::uint32_t cpu = 0;      // immutable
+    TokenReference* token_top;  // one past the last held token
     TokenReference tokens[max_tokens];
     ThreadLink link;                  // run queue or sleep queue
     Thread* preempted = nullptr;      // the thread whose core this interrupt thread took
     const void* wait_ident = nullptr; // sleeps on this address
     const char* wmesg = nullptr;      // why it sleeps, for people
-    Wake* wake_result = nullptr;
     // Set by any core with a bit of why; whoever set the first bit has pushed the thread on the core's inbox.
-    std::uint32_t inbox_reasons = 0; // atomic: several cores may wake at once
-    Thread* inbox_next = nullptr;    // owned by the inbox
-    Thread* token_next = nullptr;    // owned by the token's waiter list
-    std::byte* stack = nullptr;      // immutable
-    std::size_t stack_size = 0;      // immutable
-    glue::Fiber fiber;               // what sanitizers must know of the stack; empty on native
-    void* owner = nullptr;           // for the layer above (a BSD thread), not used here
-    std::uint64_t switches = 0;      // times it was given the core
+    std::uint32_t inbox_reasons = 0;   // atomic: several cores may wake at once
+    Thread* inbox_next = nullptr;      // owned by the inbox
+    Thread* token_next = nullptr;      // owned by the token's waiter list
+    std::byte* stack = nullptr;        // immutable
+    std::size_t stack_size = 0;        // immutable
+    ThreadFunction function = nullptr; // immutable
+    void* argument = nullptr;          // immutable
+    glue::Fiber fiber;                 // what sanitizers must know of the stack; empty on native
+    void* owner = nullptr;             // for the layer above (a BSD thread), not used here
+    std::uint64_t switches = 0;        // times it was given the core
     char name[24] = {};
+    std::uint64_t guard = 0; // last: the stack begins here
 
     Thread() : token_top(tokens) {}
     Thread(const Thread&) = delete;
@@ -153,7 +157,6 @@ public:
 
 // --- life of threads
 // -------------------------------------------------------------------------------------------------
-using ThreadFunction = void (*)(void* argument);
 
 // Makes a thread that will run function(argument) on `cpu`; it does not run before schedule(). The stack
 // comes from the page provider. nullptr when memory is exhausted or the CPU does not exist. Does not block.

@@ -45,4 +45,8 @@ void fiber_after_switch(Fiber& me);
 // upcalls are enabled and an event is pending or the deadline has passed.
 bool upcall_due();
 
+// Allocators tell AddressSanitizer what may be touched.
+void memory_released(void* memory, std::size_t size);
+void memory_allocated(void* memory, std::size_t size);
+
 } // namespace glue

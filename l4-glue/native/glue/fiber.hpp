@@ -21,4 +21,8 @@ constexpr bool upcall_due() {
     return false;
 }
 
+// For sanitizers: which memory of an allocator may be touched.
+inline void memory_released(void*, std::size_t) {}
+inline void memory_allocated(void*, std::size_t) {}
+
 } // namespace glue

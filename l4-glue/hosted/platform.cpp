@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The hosted platform: RAM, recorded address spaces, vCPUs as Linux threads, stack switches under sanitizers.
+#include "glue/fiber.hpp"
+#include "glue/vcpu.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#ifdef LIBELLE_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef LIBELLE_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace glue {
+
+namespace hosted {
+
+StartInformation start_information;
+std::byte* ram;
+std::span<const std::byte> image;
+thread_local void* cpu_local;
+
+namespace {
+std::unique_ptr<Vcpu[]> vcpus;
+thread_local Vcpu* this_vcpu;
+} // namespace
+
+void set_up(std::uint64_t ram_size, unsigned count, std::span<const std::byte> image_bytes) {
+    if (ram)
+        munmap(ram, start_information.ram_size);
+    void* memory =
+        mmap(nullptr, ram_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED || count == 0 || count > abi::max_cores)
+        std::abort();
+    ram = static_cast<std::byte*>(memory);
+    image = image_bytes;
+    start_information = {};
+    start_information.magic = start_magic;
+    start_information.ram_size = ram_size;
+    start_information.image_size = image_bytes.size();
+    start_information.vcpus = count;
+    std::strcpy(start_information.name, "hosted");
+    vcpus = std::make_unique<Vcpu[]>(count);
+}
+
+} // namespace hosted
+
+// --- address spaces
+// -----------------------------------------------------------------------------------------------
+std::uint64_t AddressSpace::pages_left = ~std::uint64_t{0};
+
+Outcome<void> AddressSpace::create() {
+    if (pages_left == 0)
+        return Failure(Error::no_memory);
+    created_ = true;
+    return {};
+}
+
+void AddressSpace::destroy() {
+    mappings_.clear();
+    created_ = false;
+}
+
+Outcome<void> AddressSpace::map(UserAddress address, Source source, RamOffset offset, std::size_t pages,
+                                Access access) {
+    if (!created_)
+        return Failure(Error::bad_capability);
+    if (source == Source::image && has(access, Access::write))
+        return Failure(Error::no_right);
+    if ((address.value | offset.value) % page_size != 0 || address.value >= abi::user_end ||
+        pages > (abi::user_end - address.value) / page_size)
+        return Failure(Error::bad_address);
+    std::uint64_t size = source == Source::ram ? start().ram_size : start().image_size;
+    size = (size + page_size - 1) / page_size * page_size;
+    if (offset.value > size || pages > (size - offset.value) / page_size)
+        return Failure(Error::bad_range);
+    for (std::size_t i = 0; i != pages; ++i) {
+        if (pages_left == 0)
+            return Failure(Error::no_memory);
+        if (pages_left != ~std::uint64_t{0})
+            --pages_left;
+        mappings_[address.value + i * page_size] = {source, RamOffset{offset.value + i * page_size}, access};
+    }
+    return {};
+}
+
+void AddressSpace::unmap(UserAddress address, std::size_t pages) {
+    mappings_.erase(mappings_.lower_bound(address.value),
+                    mappings_.lower_bound(address.value + pages * page_size));
+}
+
+void AddressSpace::protect(UserAddress address, std::size_t pages, Access access) {
+    auto end = mappings_.lower_bound(address.value + pages * page_size);
+    for (auto at = mappings_.lower_bound(address.value); at != end; ++at)
+        at->second.access = access;
+}
+
+// --- vCPUs
+// --------------------------------------------------------------------------------------------------------
+Vcpu::EnterHook Vcpu::enter_hook = nullptr;
+
+Vcpu& Vcpu::of(CpuId cpu) {
+    return hosted::vcpus[cpu.value];
+}
+
+Outcome<void> Vcpu::start_all(CoreEntry entry) {
+    auto run = [entry](unsigned cpu) {
+        hosted::this_vcpu = &hosted::vcpus[cpu];
+        entry(CpuId{cpu});
+        hosted::this_vcpu = nullptr;
+    };
+    std::vector<std::thread> others;
+    for (unsigned cpu = 1; cpu < count(); ++cpu)
+        others.emplace_back(run, cpu);
+    run(0);
+    for (std::thread& thread : others)
+        thread.join();
+    return {};
+}
+
+void Vcpu::signal(std::uint64_t bits) {
+    __atomic_fetch_or(&events_, bits, __ATOMIC_SEQ_CST);
+    {
+        std::lock_guard<std::mutex> lock(mutex_); // the waiter is either before its check or asleep
+        __atomic_store_n(&pending_, true, __ATOMIC_SEQ_CST);
+    }
+    changed_.notify_one();
+}
+
+void Vcpu::wait() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    auto is_pending = [this] { return pending(); };
+    if (deadline_ == no_deadline)
+        return changed_.wait(lock, is_pending);
+    std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_.value)};
+    changed_.wait_until(lock, until, is_pending);
+}
+
+bool upcall_due() {
+    return hosted::this_vcpu && hosted::this_vcpu->upcall_due();
+}
+
+// --- stack switches under sanitizers
+// ------------------------------------------------------------------------------
+#ifdef LIBELLE_TSAN
+bool Fiber::create(std::byte* stack, std::size_t stack_size) {
+    bottom = stack;
+    size = stack_size;
+    tsan = __tsan_create_fiber(0);
+    return tsan != nullptr;
+}
+void Fiber::adopt_current() {
+    tsan = __tsan_get_current_fiber();
+}
+void Fiber::destroy() {
+    if (tsan)
+        __tsan_destroy_fiber(tsan);
+    tsan = nullptr;
+}
+// Not instrumented: it begins on one fiber and ends on another.
+__attribute__((no_sanitize_thread)) void fiber_before_switch(Fiber&, Fiber& to, bool) {
+    __tsan_switch_to_fiber(to.tsan, 0);
+}
+void fiber_after_switch(Fiber&) {}
+void memory_released(void*, std::size_t) {}
+void memory_allocated(void*, std::size_t) {}
+#elif defined(LIBELLE_ASAN)
+bool Fiber::create(std::byte* stack, std::size_t stack_size) {
+    bottom = stack;
+    size = stack_size;
+    return true;
+}
+void Fiber::adopt_current() {
+    pthread_attr_t attributes;
+    void* stack;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        std::abort();
+    pthread_attr_getstack(&attributes, &stack, &size);
+    pthread_attr_destroy(&attributes);
+    bottom = stack;
+}
+void Fiber::destroy() {
+    if (bottom && size)
+        ASAN_UNPOISON_MEMORY_REGION(bottom, size); // frames that exit() left
+}
+void fiber_before_switch(Fiber& from, Fiber& to, bool for_ever) {
+    __sanitizer_start_switch_fiber(for_ever ? nullptr : &from.fake_stack, to.bottom, to.size);
+}
+void fiber_after_switch(Fiber& me) {
+    __sanitizer_finish_switch_fiber(me.fake_stack, nullptr, nullptr);
+}
+void memory_released(void* memory, std::size_t size) {
+    ASAN_POISON_MEMORY_REGION(memory, size);
+}
+void memory_allocated(void* memory, std::size_t size) {
+    ASAN_UNPOISON_MEMORY_REGION(memory, size);
+}
+#else
+bool Fiber::create(std::byte*, std::size_t) {
+    return true;
+}
+void Fiber::adopt_current() {}
+void Fiber::destroy() {}
+void fiber_before_switch(Fiber&, Fiber&, bool) {}
+void fiber_after_switch(Fiber&) {}
+void memory_released(void*, std::size_t) {}
+void memory_allocated(void*, std::size_t) {}
+#endif
+
+} // namespace glue

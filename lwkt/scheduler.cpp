@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The scheduler of a core. Everything here runs on the core it is about, in a critical section, except
+// wake_elsewhere.
+//
+// A thread that gives up the core sets its own state first (ready and queued, blocked, waiting_token, zombie)
+// and calls switch_away(): its tokens are released, the next thread is picked, that thread's tokens are
+// acquired on its behalf, and the stacks are switched. An interrupt thread that preempted somebody returns to
+// that thread directly, whose tokens were never released.
+//
+// Exactly one critical section is held across the switch: the old thread entered it, and the new thread,
+// which left the core in the same place (or starts in thread_main), leaves its own.
+#include "lwkt/arch/x86_64/stack.hpp"
+#include "lwkt/globaldata.hpp"
+
+namespace lwkt {
+
+GlobalData* globaldata_of[abi::max_cores];
+bool running;
+PageProvider page_provider;
+
+namespace {
+
+constexpr std::uint64_t guard_value = 0x6c77'6b74'6775'6172; // where a stack overflow would write first
+
+void free_thread(Thread* thread) {
+    thread->fiber.destroy();
+    page_provider.release(thread->stack, thread->stack_size / glue::page_size);
+}
+
+// Frees threads that have exited; their stacks are not in use any more. A wake-up may still be under way to
+// one (its sender knew the thread alive then): the inbox is emptied first, and a thread whose waker has
+// announced itself but not pushed it yet stays a zombie until the next switch.
+void reap(GlobalData& gd) {
+    Thread* list = gd.zombies;
+    gd.zombies = nullptr;
+    while (list) {
+        Thread* thread = list;
+        list = thread->link.next;
+        if (__atomic_load_n(&thread->inbox_reasons, __ATOMIC_ACQUIRE) != 0)
+            drain_inbox(gd);
+        if (__atomic_load_n(&thread->inbox_reasons, __ATOMIC_ACQUIRE) != 0) {
+            thread->link.next = gd.zombies;
+            gd.zombies = thread;
+        } else {
+            free_thread(thread);
+        }
+    }
+}
+
+Thread* pick(GlobalData& gd) {
+    while (gd.ready_bits != 0) {
+        unsigned level = 31 - static_cast<unsigned>(__builtin_clz(gd.ready_bits));
+        ThreadQueue& queue = gd.ready[level];
+        Thread* thread = queue.pop_front();
+        if (queue.empty())
+            gd.ready_bits &= ~(1u << level);
+        if (thread->token_top == thread->tokens || TokenScheduler::reacquire_all(gd, thread)) [[likely]]
+            return thread;
+    }
+    return &gd.idle;
+}
+
+// Returns when `self` has the core again.
+void switch_to(GlobalData& gd, Thread* self, Thread* next) {
+    verify(self->guard == guard_value || self == &gd.idle); // else its stack has overflowed
+    next->state = ThreadState::running;
+    if (next == self)
+        return;
+    ++next->switches;
+    gd.current = next;
+    glue::fiber_before_switch(self->fiber, next->fiber, self->state == ThreadState::zombie);
+    lwkt_switch_stacks(&self->stack_pointer, next->stack_pointer);
+    glue::fiber_after_switch(self->fiber);
+    if (gd.zombies) [[unlikely]]
+        reap(gd);
+}
+
+// An interrupt thread is ready and above the current thread: runs it on top until it blocks.
+void preempt(GlobalData& gd, Thread* self) {
+    for (;;) {
+        if (gd.ready_bits < (1u << static_cast<unsigned>(Priority::interrupt_low)))
+            return;
+        unsigned level = 31 - static_cast<unsigned>(__builtin_clz(gd.ready_bits));
+        if (level <= static_cast<unsigned>(self->priority))
+            return;
+        Thread* thread = pick(gd);
+        if (thread->priority <=
+            self->priority) { // the interrupt thread waits for a token; somebody else came up
+            if (thread != &gd.idle) {
+                TokenScheduler::release_all(thread, thread->token_top);
+                enqueue_ready(gd, thread);
+            }
+            return;
+        }
+        self->state = ThreadState::preempted;
+        thread->preempted = self;
+        switch_to(gd, self, thread);
+    }
+}
+
+} // namespace
+
+void request(GlobalData& gd, std::uint32_t what) {
+    __atomic_fetch_or(&gd.requests, what, __ATOMIC_RELAXED);
+}
+
+void enqueue_ready(GlobalData& gd, Thread* thread) {
+    auto level = static_cast<unsigned>(thread->priority);
+    thread->state = ThreadState::ready;
+    gd.ready[level].push_back(thread);
+    gd.ready_bits |= 1u << level;
+}
+
+void make_ready(GlobalData& gd, Thread* thread) {
+    enqueue_ready(gd, thread);
+    if (thread->priority >= Priority::interrupt_low && thread->priority > gd.current->priority)
+        request(gd, request_preempt);
+}
+
+void switch_away(GlobalData& gd) {
+    Thread* self = gd.current;
+    if (self->token_top != self->tokens)
+        TokenScheduler::release_all(self, self->token_top);
+    switch_released(gd);
+}
+
+void switch_released(GlobalData& gd) {
+    Thread* self = gd.current;
+    Thread* next = self->preempted;
+    if (next == nullptr)
+        next = pick(gd);
+    else
+        self->preempted = nullptr;
+    switch_to(gd, self, next);
+}
+
+void lwkt_switch_blocked() {
+    GlobalData& gd = here();
+    verify(gd.current->critical_count == 1 && gd.current != &gd.idle);
+    gd.current->state = ThreadState::blocked;
+    switch_away(gd);
+}
+
+void yield() {
+    CriticalSection critical;
+    GlobalData& gd = here();
+    verify(gd.current->critical_count == 1);
+    // An interrupt thread that preempted gives the core back, even when nothing is queued.
+    if (gd.current->preempted == nullptr &&
+        (gd.ready_bits >> static_cast<unsigned>(gd.current->priority)) == 0)
+        return;
+    enqueue_ready(gd, gd.current);
+    switch_away(gd);
+}
+
+bool should_yield() {
+    GlobalData& gd = here();
+    return (gd.ready_bits >> static_cast<unsigned>(gd.current->priority)) != 0;
+}
+
+void set_priority(Priority priority) {
+    Thread* self = current();
+    verify((priority >= Priority::interrupt_low) == (self->priority >= Priority::interrupt_low));
+    self->priority = priority;
+}
+
+// --- waking
+// -------------------------------------------------------------------------------------------------------
+void schedule(Thread* thread) {
+    if (thread->cpu != core().cpu)
+        return wake_elsewhere(thread, inbox_schedule);
+    CriticalSection critical;
+    if (thread->state == ThreadState::blocked)
+        make_ready(here(), thread);
+}
+
+// The thread's reasons collect until its core looks; only the first one pushes it, so a thread is on the
+// inbox once.
+void wake_elsewhere(Thread* thread, std::uint32_t reason) {
+    if (__atomic_fetch_or(&thread->inbox_reasons, reason, __ATOMIC_SEQ_CST) != 0)
+        return;
+    GlobalData& target = *globaldata_of[thread->cpu];
+    Thread* head = __atomic_load_n(&target.inbox, __ATOMIC_RELAXED);
+    do
+        __atomic_store_n(&thread->inbox_next, head, __ATOMIC_RELAXED);
+    while (
+        !__atomic_compare_exchange_n(&target.inbox, &head, thread, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    notify(target);
+}
+
+void drain_inbox(GlobalData& gd) {
+    if (__atomic_load_n(&gd.inbox, __ATOMIC_RELAXED) == nullptr)
+        return;
+    Thread* newest = __atomic_exchange_n(&gd.inbox, nullptr, __ATOMIC_SEQ_CST);
+    Thread* oldest = nullptr;
+    while (newest) { // in the order of arrival
+        Thread* next = __atomic_load_n(&newest->inbox_next, __ATOMIC_RELAXED);
+        __atomic_store_n(&newest->inbox_next, oldest, __ATOMIC_RELAXED);
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        Thread* thread = oldest;
+        oldest = __atomic_load_n(&thread->inbox_next, __ATOMIC_RELAXED);
+        std::uint32_t reasons = __atomic_exchange_n(&thread->inbox_reasons, 0, __ATOMIC_SEQ_CST);
+        // From here another core may push the thread again.
+        if ((reasons & inbox_token) && thread->state == ThreadState::waiting_token)
+            make_ready(gd, thread);
+        if (reasons & inbox_interrupt)
+            interrupt_local(gd, thread);
+        if (reasons & inbox_call)
+            thread->call_done = true;
+        if ((reasons & (inbox_schedule | inbox_call)) && thread->state == ThreadState::blocked)
+            make_ready(gd, thread);
+    }
+}
+
+namespace {
+struct BlockTimer {
+    Thread* thread;
+    bool fired;
+};
+void block_timer_fired(void* argument) {
+    auto& timer = *static_cast<BlockTimer*>(argument);
+    if (timer.thread->state == ThreadState::blocked) {
+        timer.fired = true;
+        make_ready(here(), timer.thread);
+    }
+}
+} // namespace
+
+bool block_until(GlobalData& gd, Nanoseconds deadline) {
+    Thread* self = gd.current;
+    verify(self->critical_count == 1 && self != &gd.idle);
+    self->state = ThreadState::blocked;
+    if (deadline == no_timeout) {
+        switch_away(gd);
+        return true;
+    }
+    Callout callout;
+    BlockTimer timer{self, false};
+    CalloutQueue::arm(callout, glue::Clock::to_ticks(deadline), block_timer_fired, &timer, true);
+    switch_away(gd);
+    CalloutQueue::cancel(callout); // cannot be running: direct callouts run on this core only
+    return !timer.fired;
+}
+
+// --- deferred work
+// ------------------------------------------------------------------------------------------------ The
+// outermost critical section was left (count is 0). Runs what upcalls and wake-ups asked for, until nothing
+// is.
+void run_deferred() {
+    GlobalData& gd = here();
+    Thread* self = gd.current;
+    do {
+        self->critical_count = 1;
+        asm volatile("" ::: "memory");
+        std::uint32_t what = __atomic_exchange_n(&gd.requests, 0, __ATOMIC_RELAXED);
+        if ((what & request_events) || glue::upcall_due())
+            process_events(gd);
+        preempt(gd, self);
+        asm volatile("" ::: "memory");
+        self->critical_count = 0;
+        asm volatile("" ::: "memory");
+    } while (__atomic_load_n(&gd.requests, __ATOMIC_RELAXED) != 0 || glue::upcall_due());
+}
+
+// --- life
+// ---------------------------------------------------------------------------------------------------------
+extern "C" void lwkt_thread_main(Thread* thread) {
+    glue::fiber_after_switch(thread->fiber);
+    GlobalData& gd = here();
+    if (gd.zombies)
+        reap(gd);
+    critical_exit(); // entered for it by create()
+    thread->function(thread->argument);
+    exit();
+}
+
+// The Thread lies at the low end of its stack's block: one allocation, one release.
+Thread* create(ThreadFunction function, void* argument, Priority priority, CpuId cpu, const char* name,
+               std::size_t stack_size) {
+    if (cpu.value >= cpu_count() || priority == Priority::idle)
+        return nullptr;
+    if (stack_size == 0)
+        stack_size = glue::default_stack_size;
+    std::size_t pages = 1;
+    while (pages * glue::page_size < stack_size)
+        pages *= 2;
+    if (pages > 16)
+        return nullptr;
+    auto* block = static_cast<std::byte*>(page_provider.allocate(pages));
+    if (block == nullptr)
+        return nullptr;
+    auto* thread = new (block) Thread;
+    thread->stack = block;
+    thread->stack_size = pages * glue::page_size;
+    thread->cpu = cpu.value;
+    thread->priority = priority;
+    thread->function = function;
+    thread->argument = argument;
+    thread->critical_count = 1;
+    for (std::size_t i = 0; i + 1 < sizeof thread->name && name[i]; ++i)
+        thread->name[i] = name[i];
+    thread->guard = guard_value;
+    if (!thread->fiber.create(block + sizeof(Thread), thread->stack_size - sizeof(Thread))) {
+        page_provider.release(block, pages);
+        return nullptr;
+    }
+    thread->stack_pointer = arch::prepare_stack(block, thread->stack_size, thread);
+    return thread;
+}
+
+void destroy_unstarted(Thread* thread) {
+    free_thread(thread);
+}
+
+void exit() {
+    critical_enter();
+    GlobalData& gd = here();
+    Thread* self = gd.current;
+    verify(self->critical_count == 1 && self != &gd.idle && self->wait_ident == nullptr);
+    TokenScheduler::release_all(self, self->token_top);
+    self->token_top = self->tokens;
+    self->state = ThreadState::zombie;
+    self->link = {gd.zombies, nullptr};
+    gd.zombies = self;
+    switch_away(gd);
+    panic("an exited thread ran");
+}
+
+} // namespace lwkt

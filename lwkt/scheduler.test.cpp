@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "lwkt/test_support.hpp"
+
+#include <string>
+
+using namespace lwkt;
+using lwkt::test::Group;
+using lwkt::test::run;
+
+namespace {
+
+LWKT_ON_1_2_4(Scheduler);
+
+TEST_P(Scheduler, MainRunsOnCpu0AndEnds) {
+    unsigned ran = 0;
+    run(GetParam(), [&] {
+        ran = current_cpu() == CpuId{0} ? 1 : 2;
+        EXPECT_FALSE(in_critical_section());
+    });
+    EXPECT_EQ(ran, 1u);
+}
+
+TEST_P(Scheduler, ThreadsRunOnTheirCpu) {
+    std::atomic<int> wrong{0}, ran{0};
+    run(GetParam(), [&] {
+        Group group;
+        for (unsigned i = 0; i < 40; ++i)
+            group.spawn(i % GetParam(), [&, i] {
+                for (int n = 0; n < 50; ++n) {
+                    wrong += current_cpu().value != i % GetParam();
+                    yield();
+                }
+                ++ran;
+            });
+        group.wait();
+    });
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(ran, 40);
+}
+
+TEST(SchedulerOne, HigherPriorityFirstThenInOrder) {
+    std::string order;
+    run(1, [&] {
+        Group group;
+        group.spawn(
+            0, [&] { order += 'a'; }, Priority::user_idle);
+        group.spawn(
+            0, [&] { order += 'b'; }, Priority::user_normal);
+        group.spawn(
+            0, [&] { order += 'c'; }, Priority::user_normal);
+        group.spawn(
+            0, [&] { order += 'd'; }, Priority::kernel_user);
+        group.wait();
+    });
+    EXPECT_EQ(order, "dbca");
+}
+
+TEST(SchedulerOne, YieldIsRoundRobin) {
+    std::string order;
+    run(1, [&] {
+        Group group;
+        for (char c : {'a', 'b', 'c'})
+            group.spawn(0, [&order, c] {
+                for (int i = 0; i < 3; ++i) {
+                    order += c;
+                    yield();
+                }
+            });
+        group.wait();
+    });
+    EXPECT_EQ(order, "abcabcabc");
+}
+
+// An interrupt thread preempts where a critical section ends, runs to its block, and the preempted thread
+// goes on although another thread of its own priority is ready.
+TEST(SchedulerOne, InterruptThreadPreemptsAndReturns) {
+    std::string order;
+    run(1, [&] {
+        Group group;
+        bool wanted = false;
+        Thread* interrupt_thread = group.spawn(
+            0,
+            [&] {
+                order += 'i';
+                (void)tsleep(&wanted, 0, "test");
+                order += 'I';
+                (void)tsleep(&wanted, 0, "test");
+                order += 'J';
+            },
+            Priority::interrupt);
+        EXPECT_EQ(order, "i"); // it ran when it was scheduled
+        group.spawn(
+            0, [&] { order += 'o'; }, Priority::kernel_daemon);
+        critical_enter();
+        wakeup(&wanted);
+        order += 'c';
+        critical_exit();
+        EXPECT_EQ(order, "icI");
+        schedule(interrupt_thread); // as a wake-up
+        EXPECT_EQ(order, "icIJ");
+        group.wait();
+    });
+    EXPECT_EQ(order, "icIJo");
+}
+
+TEST(SchedulerOne, PreemptionNestsByPriority) {
+    std::string order;
+    run(1, [&] {
+        Group group;
+        int low = 0, high = 0;
+        group.spawn(
+            0,
+            [&] {
+                (void)tsleep(&low, 0, "low");
+                order += '(';
+                wakeup(&high);
+                order += ')';
+            },
+            Priority::interrupt_low);
+        group.spawn(
+            0,
+            [&] {
+                (void)tsleep(&high, 0, "high");
+                order += '!';
+            },
+            Priority::interrupt_high);
+        wakeup(&low);
+        order += '.';
+        group.wait();
+    });
+    EXPECT_EQ(order, "(!).");
+}
+
+TEST(SchedulerOne, EventsRunHandlersAtSafePoints) {
+    int seen = 0;
+    run(1, [&] {
+        set_event_handler(
+            CpuId{0}, 9, [](void* argument) { ++*static_cast<int*>(argument); }, &seen);
+        critical_enter();
+        glue::Vcpu::of(CpuId{0}).signal(1u << 9);
+        EXPECT_EQ(seen, 0); // not in a critical section
+        critical_exit();
+        EXPECT_EQ(seen, 1);
+        glue::Vcpu::of(CpuId{0}).disable_upcalls(); // as if the BSD thread ran in user mode
+        glue::Vcpu::of(CpuId{0}).signal(1u << 9);
+        EXPECT_FALSE(vcpu_event(glue::Trap::event));
+        EXPECT_EQ(seen, 2);
+        glue::Vcpu::of(CpuId{0}).enable_upcalls();
+    });
+}
+
+TEST(SchedulerOne, SliceEndsOnlyForCompany) {
+    run(1, [&] {
+        Ticks past{1};
+        set_slice_deadline(past);
+        EXPECT_FALSE(vcpu_event(glue::Trap::deadline)); // nobody else wants the core
+        EXPECT_TRUE(take_slice_expired());
+        EXPECT_FALSE(take_slice_expired());
+        Group group;
+        group.spawn(
+            0, [] {}, Priority::kernel_daemon);
+        EXPECT_FALSE(vcpu_event(glue::Trap::event)); // same priority, slice not over
+        set_slice_deadline(past);
+        EXPECT_TRUE(vcpu_event(glue::Trap::deadline));
+        EXPECT_TRUE(should_yield());
+        yield();
+        EXPECT_FALSE(should_yield());
+        set_slice_deadline(glue::no_deadline);
+        group.spawn(
+            0, [] {}, Priority::soft);
+        EXPECT_TRUE(vcpu_event(glue::Trap::event)); // higher priority
+        group.wait();
+    });
+}
+
+TEST(SchedulerOne, CreateFailsCleanly) {
+    run(1, [&] {
+        lwkt::test::pages_left = 3;
+        EXPECT_EQ(create([](void*) {}, nullptr, Priority::user_normal, CpuId{0}, "no"), nullptr);
+        lwkt::test::pages_left = 1'000'000'000;
+        EXPECT_EQ(create([](void*) {}, nullptr, Priority::user_normal, CpuId{1}, "no"), nullptr);
+        Thread* thread =
+            create([](void*) {}, nullptr, Priority::user_normal, CpuId{0}, "a name longer than the field");
+        ASSERT_NE(thread, nullptr);
+        EXPECT_STREQ(thread->name, "a name longer than the ");
+        destroy_unstarted(thread);
+    });
+}
+
+TEST_P(Scheduler, ManyThreadsComeAndGo) {
+    std::atomic<int> ran{0};
+    run(GetParam(), [&] {
+        for (unsigned round = 0; round < 20; ++round) {
+            Group group;
+            for (unsigned i = 0; i < 16; ++i)
+                group.spawn((i + round) % GetParam(), [&] { ++ran; });
+        }
+    });
+    EXPECT_EQ(ran, 320);
+}
+
+} // namespace
