@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The personality's start: LWKT on all vCPUs, then memory, files and the first process of the jail. What it needs is at
+// glue::shared_window (proto/jail.hpp) and in glue::start().
+#include "bsd-personality/abi/abi.hpp"
+#include "bsd-personality/kern/counters.hpp"
+#include "bsd-personality/kern/exec.hpp"
+#include "bsd-personality/kern/jail.hpp"
+#include "bsd-personality/kern/random.hpp"
+#include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/vfs/console.hpp"
+#include "bsd-personality/vm/page.hpp"
+#include "glue/console.hpp"
+
+#include <cstring>
+
+namespace bsd {
+
+namespace {
+
+proto::JailShared& shared() { return *reinterpret_cast<proto::JailShared*>(glue::shared_window); }
+
+void ring_box() { (void)glue::native::invoke(abi::Operation::signal, glue::start_doorbell); }
+
+glue::Ring ring(proto::JailRing which) {
+    return glue::Ring(reinterpret_cast<glue::RingHeader*>(&shared().ring[which]), shared().data[which], proto::console_ring_size);
+}
+
+bool has_argument(const char* word) {
+    const char* arguments = glue::start().arguments;
+    std::size_t length = text(word).size;
+    for (std::size_t i = 0; i + length <= sizeof glue::start().arguments && arguments[i]; i++)
+        if (Text(arguments + i, length) == Text(word, length))
+            return true;
+    return false;
+}
+
+// First LWKT thread of vCPU 0.
+void boot(void*) {
+    lwkt::TokenGuard guard(giant);
+    if (shared().parameters.magic != proto::jail_magic)
+        return jail_failed("the jail's parameters are missing");
+    jail.parameters = shared().parameters;
+    default_abi = jail.parameters.abi == proto::JailAbi::dragonfly ? &dragonfly_abi : &freebsd_abi;
+    tracing = has_argument("trace");
+    random_source.add(jail.parameters.seed, sizeof jail.parameters.seed);
+    set_epoch(jail.parameters.epoch);
+    auto console_started = start_console(ring(proto::ring_stdin), ring(proto::ring_stdout), ring(proto::ring_stderr), ring_box);
+    if (!console_started || !initialize_exec())
+        return jail_failed("the jail's memory is too small");
+    if (auto started = start_first_process(); !started && jail.status->state != proto::JailState::failed)
+        jail_failed("start: ", describe(started.error()));
+}
+
+} // namespace
+
+} // namespace bsd
+
+extern "C" void libelle_main() {
+    bsd::jail.status = &bsd::shared().status;
+    bsd::jail.ring_box = bsd::ring_box;
+    bsd::vm::pages_initialize();
+    auto result = lwkt::start(bsd::boot, nullptr, bsd::vm::page_provider());
+    if (!result)
+        bsd::jail_failed("vCPUs: ", abi::error_names[static_cast<unsigned>(result.error())]);
+    for (;;) // nothing is left to run; the box has been told why
+        (void)glue::native::invoke(abi::Operation::wait, glue::start_event);
+}
