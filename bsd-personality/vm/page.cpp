@@ -12,6 +12,7 @@ namespace bsd::vm {
 namespace {
 
 constexpr unsigned orders = 11; // blocks of 1 .. 1024 pages
+constexpr std::uint64_t least_ram = 512 << 10;
 
 struct PageRecord {
     PageNumber next, previous; // in the list of free blocks
@@ -102,11 +103,12 @@ void take_back(void* block, std::size_t pages) {
 
 } // namespace
 
-void pages_initialize() {
+bool pages_initialize() {
     std::uint64_t begin = most(round_up(glue::Ram::used()), page_size), end = round_down(glue::Ram::size());
-    verify(begin < end && end >> page_shift < ~PageNumber{0});
+    verify(end >> page_shift < ~PageNumber{0});
+    if (begin > end || end - begin < least_ram)
+        return false;
     std::uint64_t record_bytes = round_up(((end - begin) >> page_shift) * sizeof(PageRecord));
-    verify(begin + record_bytes < end);
     for (PageNumber& head : allocator.head)
         head = 0; // tests set up memory several times
     allocator.free = 0;
@@ -126,6 +128,7 @@ void pages_initialize() {
         allocator.push(page, order);
         allocator.free += std::uint64_t{1} << order;
     }
+    return true;
 }
 
 PageNumber pages_allocate(unsigned order, Urgency urgency) {

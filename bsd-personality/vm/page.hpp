@@ -24,8 +24,8 @@ using PageNumber = std::uint32_t;
 /// Who asks: user pages leave the reserve alone.
 enum class Urgency : std::uint8_t { user, system };
 
-/// Takes over all RAM behind the program. `Ram::size()` must be at least a few pages more than `Ram::used()`. Once.
-void pages_initialize();
+/// Takes over all RAM behind the program, once. False: there is less than half a MiB, with which nothing can start.
+bool pages_initialize();
 
 /// One page, or 2^order contiguous ones aligned to their size (order <= 10); 0 when there is none.
 [[nodiscard]] PageNumber page_allocate(Urgency urgency);
