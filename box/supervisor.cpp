@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "box/supervisor.hpp"
+
+namespace box {
+
+using abi::Operation;
+using glue::native::check;
+using glue::native::invoke;
+
+namespace {
+constexpr unsigned fault_priority = 101; // above the box's main thread
+constexpr std::size_t stack_size = 8 << 10;
+alignas(4096) std::byte stacks[abi::max_cores][stack_size];
+} // namespace
+
+glue::Outcome<void> Supervisor::initialize(std::uint32_t cores, const glue::Notification& event,
+                                           std::uint64_t bits) {
+    cores_ = cores;
+    signal_ = TRY(event.badged(bits)).selector();
+    for (std::uint32_t i = 0; i < cores; i++) {
+        core_[i] = {this, glue::allocate_selector()};
+        TRY(check(invoke(Operation::endpoint_create, abi::root_pool, core_[i].endpoint, i)));
+        glue::Thread::Parameters p;
+        p.pool = abi::root_pool;
+        p.core = i;
+        p.priority = fault_priority;
+        p.scheduling =
+            TRY(glue::create_scheduling(abi::root_pool, i, glue::Ticks{0}, glue::Ticks{0}, fault_priority));
+        p.no_fpu = false; // the box is compiled with vector registers
+        const auto thread = TRY(glue::Thread::create(p));
+        TRY(thread.start(run, &core_[i], stacks[i] + stack_size));
+    }
+    return {};
+}
+
+void Supervisor::endpoints_for(std::uint32_t badge, abi::Selector (&out)[abi::max_cores]) const {
+    for (std::uint32_t i = 0; i < cores_; i++) {
+        out[i] = glue::allocate_selector();
+        const auto reply = invoke(Operation::capability_copy, abi::root_task, out[i], abi::root_task,
+                                  core_[i].endpoint, abi::endpoint_right::send, badge);
+        if (!reply.ok())
+            out[i] = 0;
+    }
+}
+
+void Supervisor::run(void* argument) {
+    const Core& core = *static_cast<Core*>(argument);
+    Supervisor& self = *core.supervisor;
+    while (true) {
+        glue::native::Message message{};
+        if (glue::native::exchange(Operation::receive, core.endpoint, message) != glue::Error::ok)
+            continue;
+        if (message.badge == 0 || message.badge > max_children)
+            continue;
+        FaultReport& fault = self.faults_[message.badge];
+        fault.label = abi::tag_label(message.tag);
+        fault.address = message.word[0];
+        fault.rip = message.word[1];
+        __atomic_store_n(&fault.happened, 1, __ATOMIC_RELEASE);
+        (void)invoke(Operation::signal, self.signal_);
+    }
+}
+
+bool Supervisor::take(std::uint32_t badge, FaultReport& out) {
+    FaultReport& fault = faults_[badge];
+    if (__atomic_exchange_n(&fault.happened, 0, __ATOMIC_ACQUIRE) == 0)
+        return false;
+    out = fault;
+    return true;
+}
+
+} // namespace box
