@@ -346,6 +346,13 @@ unsigned Kqueue::collect(KernelEvent* out, unsigned capacity) {
     return count;
 }
 
+unsigned Kqueue::active_count() const {
+    unsigned count = 0;
+    for (const Knote* knote = active_.first(); knote; knote = active_.next(knote))
+        count++;
+    return count;
+}
+
 SysResult<void> Kqueue::wait(Lwp& lwp, glue::Nanoseconds deadline) {
     while (active_.empty()) {
         sleepers_++;

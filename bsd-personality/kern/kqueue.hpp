@@ -94,6 +94,8 @@ public:
     SysResult<void> change(Lwp& lwp, const KernelEvent& change);
     /// Takes up to `capacity` active events without blocking; returns how many.
     unsigned collect(KernelEvent* out, unsigned capacity);
+    /// Active knotes; level-triggered ones stay in after they were collected.
+    unsigned active_count() const;
     /// Sleeps until something is active, until the absolute deadline (Errno::etimedout) or a signal.
     SysResult<void> wait(Lwp& lwp, glue::Nanoseconds deadline);
 

@@ -16,7 +16,7 @@ struct LockRange {
 /// Locks a range for `owner` (a FileTable or a File). `wait`: sleeps interruptibly until it is free.
 /// Errors: EAGAIN, EINTR, ENOMEM (ENOLCK).
 SysResult<void> lock_range(Lwp& lwp, Vnode& vnode, const void* owner, LockRange range, bool wait);
-SysResult<void> unlock_range(Lwp& lwp, Vnode& vnode, const void* owner, std::int64_t start, std::int64_t end);
+SysResult<void> unlock_range(Vnode& vnode, const void* owner, std::int64_t start, std::int64_t end);
 /// The first lock in the way of `range`; false when there is none.
 bool blocking_lock(Vnode& vnode, const void* owner, LockRange& range);
 /// What close does to the locks of a process, and the last close to those of flock.
