@@ -14,6 +14,7 @@ include(GoogleTest)
 find_package(GTest REQUIRED)
 function(libelle_test name)
   add_executable(${name} ${ARGN})
+  target_compile_definitions(${name} PRIVATE GTEST_HAS_CXXABI_H_=0) # <cxxabi.h> takes the name of namespace abi
   target_link_libraries(${name} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
   gtest_discover_tests(${name} TEST_PREFIX ${name}: DISCOVERY_TIMEOUT 60)
 endfunction()

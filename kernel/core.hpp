@@ -40,6 +40,7 @@ struct alignas(64) Core {
     Thread* current;      // nullptr: idle
     Task* space;          // atomic for readers: whose page tables are loaded; nullptr: the kernel's own
     bool reschedule;
+    bool turn_over;       // the current context used up a replenishment: others of the priority come first
     bool task_switched;   // CR0.TS
     std::uint8_t index;
     std::uint32_t apic_id;

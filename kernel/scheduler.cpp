@@ -128,7 +128,7 @@ void account(Core& core, Word now) {
         return;
     thread->ticks += used;
     if (thread->context && !thread->context->replenishments.unlimited())
-        thread->context->replenishments.consume(used);
+        core.turn_over |= thread->context->replenishments.consume(used);
 }
 
 void load_space(Core& core, Task* task) {
@@ -257,9 +257,7 @@ void handle_timer(Core& core) {
             finish(core, thread, Error::ok);
     }
     if (Thread* thread = core.current) {
-        if (thread->context && !thread->context->replenishments.unlimited() &&
-            thread->context->replenishments.available(now) == 0)
-            core.reschedule = true;
+        core.reschedule |= core.turn_over;
         if (thread->vcpu && __atomic_load_n(&thread->vcpu->page->deadline, __ATOMIC_RELAXED) <= now)
             vcpu_event(core, *thread, abi::Trap::deadline);
     }
@@ -273,16 +271,18 @@ void schedule(Core& core) {
     Word now = arch::read_tsc();
     account(core, now);
     Thread* current = core.current;
+    bool turn_over = core.turn_over;
+    core.turn_over = false;
     if (current && current->state == ThreadState::ready && !current->ready_queued) {
-        // Still wants to run: it keeps its place in front of its priority unless its budget is gone.
+        // Still wants to run: it keeps its place in front of its priority until its turn is over.
         Replenishments* budget = current->context ? &current->context->replenishments : nullptr;
         if (budget && (budget->unlimited() || budget->available(now) > 0)) {
-            if (core.ready.highest() <= current->priority) {
+            if (core.ready.highest() < current->priority + !turn_over) {
                 program_timer(core, now);
                 return;
             }
             current->ready_since = now;
-            core.ready.push_front(*current);
+            turn_over ? core.ready.push(*current) : core.ready.push_front(*current);
         } else if (budget) {
             current->timer.what = TimerNode::What::replenish;
             core.timers.insert(current->timer, budget->next_time());

@@ -18,9 +18,11 @@ public:
 
     void reset(Word budget, Word period, Word now) {
         period_ = period;
+        budget_ = budget;
         count_ = 1;
         entries_[0] = {now, budget};
     }
+    // True if consumption is not charged at all.
     bool unlimited() const { return period_ == 0; }
     // Budget that is usable at `now`, without a later entry's.
     Word available(Word now) const { return entries_[0].time <= now ? entries_[0].amount : 0; }
@@ -31,15 +33,17 @@ public:
     void activate(Word now) {
         if (entries_[0].time < now)
             entries_[0].time = now;
-        // Entries that have become usable by the same time are one.
-        while (count_ > 1 && entries_[1].time <= entries_[0].time) {
-            entries_[1].amount += entries_[0].amount;
-            entries_[1].time = entries_[0].time;
-            remove_first();
-        }
+        merge_usable();
     }
     // Charges `used` ticks that began when the first entry was usable. An overrun is paid from later entries.
-    void consume(Word used) {
+    // True if an entry was used up: the thread's turn is over, even if the next one is usable at once.
+    bool consume(Word used) {
+        bool used_up = false;
+        if (budget_ == period_) { // the whole core: a time slice, full again at once
+            used_up = used >= entries_[0].amount;
+            entries_[0].amount = used_up ? budget_ : entries_[0].amount - used;
+            return used_up;
+        }
         while (used > 0) {
             Entry& first = entries_[0];
             Word take = used < first.amount ? used : first.amount;
@@ -49,12 +53,16 @@ public:
             first.time += take;
             if (take > 0)
                 append(back, take);
-            if (entries_[0].amount > 0)
+            if (entries_[0].amount > 0) {
+                merge_usable();
                 break;
+            }
+            used_up = true;
             if (count_ == 1) // nothing left but an empty entry: cannot happen, append keeps the sum
                 break;
             remove_first();
         }
+        return used_up;
     }
     unsigned count() const { return count_; }
     const Entry& entry(unsigned i) const { return entries_[i]; }
@@ -72,6 +80,14 @@ private:
             time = entries_[count_ - 1].time;
         entries_[count_++] = {time, amount};
     }
+    // Entries that have become usable by the time of the first are one with it.
+    void merge_usable() {
+        while (count_ > 1 && entries_[1].time <= entries_[0].time) {
+            entries_[1].amount += entries_[0].amount;
+            entries_[1].time = entries_[0].time;
+            remove_first();
+        }
+    }
     void remove_first() {
         for (unsigned i = 1; i < count_; ++i)
             entries_[i - 1] = entries_[i];
@@ -80,6 +96,7 @@ private:
 
     Entry entries_[capacity] = {};
     Word period_ = 0; // 0: no limit
+    Word budget_ = 0;
     unsigned count_ = 0;
 };
 
