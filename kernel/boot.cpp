@@ -52,7 +52,7 @@ Word image_pages[8][512] __attribute__((aligned(4096)));
 Word device_pages[512] __attribute__((aligned(4096)));
 Word pool_directories[2][512] __attribute__((aligned(4096)));
 Word pool_pointers[512] __attribute__((aligned(4096)));
-Pool root_pool;
+alignas(64) Pool root_pool; // capabilities keep rights in the low bits of object addresses
 char command_line[1024];
 
 void read_start_info(const StartInfo& info, Ram& ram) {
