@@ -86,7 +86,7 @@ SysResult<void> sysctl_oid_to_name(SysctlRequest& request);  // {0, 1}
 SysResult<void> sysctl_next(SysctlRequest& request);         // {0, 2}
 SysResult<void> sysctl_format(SysctlRequest& request);       // {0, 4}
 
-/// The jail's host name; kern.hostname. Set at boot.
+/// kern.hostname; empty: as the box said.
 extern char host_name[256];
 
 } // namespace bsd

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bsd-personality/abi/versions.hpp"
+#include "bsd-personality/kern/jail.hpp"
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/sysctl.hpp"
 #include "bsd-personality/kern/time.hpp"
@@ -10,7 +11,7 @@
 
 namespace bsd {
 
-constinit char host_name[256] = "libelle";
+constinit char host_name[256] = "";
 
 namespace {
 
@@ -45,6 +46,8 @@ SysResult<void> version(Request& request) {
     return request.put_text(Text(" LIBELLE\n"));
 }
 SysResult<void> hostname(Request& request) {
+    if (host_name[0] == '\0') // not set since boot
+        memcpy(host_name, jail.parameters.hostname, sizeof jail.parameters.hostname - 1);
     TRY(request.put_text(text(host_name)));
     if (!request.has_new())
         return {};

@@ -37,6 +37,28 @@ Tmpfs* Tmpfs::create(const char* mounted_on, std::uint32_t expected_names) {
     return mount;
 }
 
+void Tmpfs::destroy(Tmpfs* mount) {
+    TmpfsNode* directory = mount->root_;
+    for (;;) {
+        if (TmpfsEntry* entry = directory->entries_.first()) {
+            TmpfsNode* node = entry->node;
+            if (node->type == VnodeType::directory && !node->entries_.empty()) {
+                directory = node;
+                continue;
+            }
+            mount->erase(*entry);
+            node->drop_link();
+        } else if (directory->self_) {
+            directory = directory->self_->directory;
+        } else {
+            break;
+        }
+    }
+    lwkt::destroy(mount->root_);
+    lwkt::release(mount->buckets_, mount->bucket_count_ * sizeof(TmpfsEntry*));
+    lwkt::destroy(mount);
+}
+
 std::uint32_t Tmpfs::key(const TmpfsNode& directory, std::uint32_t name_hash) {
     return name_hash ^ static_cast<std::uint32_t>(directory.inode_) * 0x9e37'79b1u;
 }

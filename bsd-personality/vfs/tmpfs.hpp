@@ -32,6 +32,8 @@ class Tmpfs {
 public:
     /// An empty file system with a root directory. Null when memory is exhausted.
     static Tmpfs* create(const char* mounted_on, std::uint32_t expected_names = 1024);
+    /// Frees everything; nobody may hold a vnode of it any more.
+    static void destroy(Tmpfs* mount);
     TmpfsNode& root() { return *root_; }
 
     /// Enters everything of an image. Errors: ENOMEM, EINVAL (an entry that cannot be). Names and contents stay where
@@ -62,6 +64,7 @@ public:
     static TmpfsNode* create(Tmpfs& mount, VnodeType type, std::uint16_t mode, std::uint32_t uid, std::uint32_t gid);
     TmpfsNode(Tmpfs& mount, VnodeType kind) : Vnode(kind), mount_(mount), inode_(mount.next_inode++) { mount.nodes++; }
     ~TmpfsNode();
+    Tmpfs& mount() { return mount_; }
 
     SysResult<void> attributes(Attributes& out) override;
     SysResult<void> change(const AttributeChange& change) override;
