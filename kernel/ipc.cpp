@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // IPC: synchronous rendezvous at an endpoint, whose threads are all on its home core; so queues need no lock and a
-// message goes from the sender's registers to the receiver's. A call lends the caller's scheduling context to a
-// receiver that has none, and its priority if that is higher; the reply gives both back. A fault is a call that the
+// message goes from the sender's registers to the receiver's. A call lends the caller's scheduling context to the
+// receiver, and its priority if that is higher; the reply gives both back. So a server needs no context of its own. A fault is a call that the
 // kernel makes for the faulting thread.
 #include <cstring>
 #include <initializer_list>
@@ -18,20 +18,16 @@ void lend(Thread& caller, Thread& server) {
     server.caller = &caller;
     caller.callee = &server;
     caller.state = ThreadState::waiting_reply;
-    if (!server.context) {
-        server.context = caller.context;
-        caller.context = nullptr;
-    }
+    server.context = caller.context;
+    caller.context = nullptr;
     if (caller.priority > server.priority)
         server.priority = caller.priority;
 }
 
 void give_back(Thread& server) {
     Thread& caller = *server.caller;
-    if (!caller.context) {
-        caller.context = server.context;
-        server.context = server.own_context;
-    }
+    caller.context = server.context;
+    server.context = server.own_context;
     server.priority = server.base_priority;
     server.caller = nullptr;
     caller.callee = nullptr;
@@ -94,9 +90,8 @@ void send(Core& core, Thread& caller, Endpoint& endpoint) {
         return;
     }
     deliver(core, caller, *server);
-    bool donated = !server->context;
     lend(caller, *server);
-    if (core.current == &caller && donated && server->priority >= caller.priority) [[likely]] {
+    if (core.current == &caller) [[likely]] {
         switch_to(core, *server); // same context: nothing to charge, nobody to look for
         return;
     }
@@ -137,6 +132,7 @@ bool start_receive(Core& core, Thread& thread, Endpoint& endpoint) {
     if (deliver_bound(core, thread))
         return true;
     if (Thread* caller = endpoint.senders.pop()) {
+        account(core, arch::read_tsc()); // another context pays from here on
         deliver(core, *caller, thread);
         lend(*caller, thread);
         return true;
@@ -181,7 +177,7 @@ void invoke_reply_wait(Core& core, Thread& thread) {
         return reply(r, Error::wrong_core);
     Thread* caller = answer(thread);
     if (!start_receive(core, thread, *endpoint)) {
-        if (caller && !thread.context && caller->context && caller->priority >= core.ready.highest()) [[likely]] {
+        if (caller && caller->context && caller->priority >= core.ready.highest()) [[likely]] {
             caller->state = ThreadState::ready;
             return switch_to(core, *caller); // its own context comes back with it
         }
