@@ -91,9 +91,9 @@ Callout* CalloutQueue::take_expired() {
 }
 
 namespace {
-void set_state(std::uint8_t& state, std::uint8_t value) {
-    __atomic_store_n(&state, value, __ATOMIC_RELAXED);
-}
+// Who reads `idle` without the lock may arm the callout on another core, under another lock: so the last touch of the
+// old core releases.
+void set_state(std::uint8_t& state, std::uint8_t value) { __atomic_store_n(&state, value, __ATOMIC_RELEASE); }
 } // namespace
 
 bool CalloutQueue::cancel(Callout& callout) {
@@ -153,9 +153,9 @@ bool CalloutQueue::expire(Ticks now) {
                 append_expired(*callout);
                 continue;
             }
-            set_state(callout->state_, Callout::idle);
             function = callout->function_;
             argument = callout->argument_;
+            set_state(callout->state_, Callout::idle);
         }
         function(argument);
     }
@@ -196,10 +196,10 @@ void CalloutQueue::thread_main(void* argument) {
                 SpinGuard guard(queue.lock);
                 callout = queue.take_expired();
                 if (callout) {
-                    set_state(callout->state_, Callout::idle);
                     function = callout->function_;
                     function_argument = callout->argument_;
-                    __atomic_store_n(&queue.running, callout, __ATOMIC_SEQ_CST);
+                    __atomic_store_n(&queue.running, callout, __ATOMIC_SEQ_CST); // before it looks idle to drain()
+                    set_state(callout->state_, Callout::idle);
                 }
             }
             if (callout == nullptr)
@@ -223,13 +223,13 @@ void Callout::reset(Nanoseconds deadline, Function function, void* argument) {
 }
 
 bool Callout::stop() {
-    return __atomic_load_n(&state_, __ATOMIC_RELAXED) != idle && CalloutQueue::cancel(*this);
+    return __atomic_load_n(&state_, __ATOMIC_ACQUIRE) != idle && CalloutQueue::cancel(*this);
 }
 
 void Callout::drain() {
     stop();
-    for (unsigned cpu = 0; cpu != cpu_count();
-         ++cpu) { // it may have been armed on another core than it runs on
+    // It may have been armed on another core than it runs on.
+    for (unsigned cpu = 0; cpu != cpu_count(); ++cpu) {
         CalloutQueue& queue = globaldata_of[cpu]->callouts;
         verify(queue.thread != current());
         for (;;) {

@@ -50,7 +50,6 @@ void idle_loop(GlobalData& gd) {
 void core_main(CpuId cpu) {
     GlobalData& gd = *globaldata_of[cpu.value];
     glue::set_cpu_local(static_cast<CoreHead*>(&gd));
-    gd.vcpu = &glue::Vcpu::of(cpu);
     gd.idle.fiber.adopt_current();
     gd.vcpu->set_upcall_handler(upcall);
     gd.vcpu->enable_upcalls();
@@ -91,6 +90,7 @@ GlobalData* create_core(unsigned cpu) {
 
 void free_core(unsigned cpu) {
     GlobalData* gd = globaldata_of[cpu];
+    drain_remote_frees(*gd); // of cores that stopped after this one
     release_empty_zones(*gd);
     destroy_unstarted(gd->callouts.thread); // it is blocked for ever
     page_provider.release(gd->from, power_of_two_pages(sizeof(IpiQueue) * cpu_count()));

@@ -26,27 +26,31 @@ enum InboxReason : std::uint32_t {
     inbox_call = 8, // its waited IPI has run
 };
 
+template <ThreadLink Thread::*link>
 struct ThreadQueue {
     Thread* head = nullptr;
     Thread* tail = nullptr;
 
     bool empty() const { return head == nullptr; }
     void push_back(Thread* thread) {
-        thread->link = {nullptr, tail};
-        (tail ? tail->link.next : head) = thread;
+        thread->*link = {nullptr, tail};
+        (tail ? (tail->*link).next : head) = thread;
         tail = thread;
     }
     Thread* pop_front() {
         Thread* thread = head;
-        head = thread->link.next;
-        (head ? head->link.previous : tail) = nullptr;
+        head = (thread->*link).next;
+        (head ? (head->*link).previous : tail) = nullptr;
         return thread;
     }
     void remove(Thread* thread) {
-        (thread->link.previous ? thread->link.previous->link.next : head) = thread->link.next;
-        (thread->link.next ? thread->link.next->link.previous : tail) = thread->link.previous;
+        ThreadLink& at = thread->*link;
+        (at.previous ? (at.previous->*link).next : head) = at.next;
+        (at.next ? (at.next->*link).previous : tail) = at.previous;
     }
 };
+using RunQueue = ThreadQueue<&Thread::run_link>;
+using SleepQueue = ThreadQueue<&Thread::sleep_link>;
 
 // One source core's messages to one destination core.
 struct IpiQueue {
@@ -101,8 +105,8 @@ struct alignas(64) GlobalData : CoreHead {
     std::uint32_t ready_bits = 0; // bit p: queue p is not empty
     bool slice_expired = false;
     bool reaping = false;
-    ThreadQueue ready[priority_levels];
-    Thread* zombies = nullptr; // exited, linked by link.next; freed by the next thread that runs
+    RunQueue ready[priority_levels];
+    Thread* zombies = nullptr; // exited, linked by run_link.next; freed by the next thread that runs
     Thread idle;
 
     Ticks programmed = glue::no_deadline; // what the vCPU page says
@@ -111,7 +115,7 @@ struct alignas(64) GlobalData : CoreHead {
     std::uint64_t stashed_events = 0; // taken while giving time away in a spin lock
     EventSlot events[64];
 
-    ThreadQueue sleepers[sleep_buckets];
+    SleepQueue sleepers[sleep_buckets];
     SlabClass slab[slab_classes];
     SlabStatistics slab_counters{};
     IpiStatistics ipi_counters{};

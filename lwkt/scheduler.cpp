@@ -35,11 +35,11 @@ void reap(GlobalData& gd) {
     gd.zombies = nullptr;
     while (list) {
         Thread* thread = list;
-        list = thread->link.next;
+        list = thread->run_link.next;
         if (__atomic_load_n(&thread->inbox_reasons, __ATOMIC_ACQUIRE) != 0)
             drain_inbox(gd);
         if (__atomic_load_n(&thread->inbox_reasons, __ATOMIC_ACQUIRE) != 0) {
-            thread->link.next = gd.zombies;
+            thread->run_link.next = gd.zombies;
             gd.zombies = thread;
         } else {
             free_thread(thread);
@@ -50,7 +50,7 @@ void reap(GlobalData& gd) {
 Thread* pick(GlobalData& gd) {
     while (gd.ready_bits != 0) {
         unsigned level = 31 - static_cast<unsigned>(__builtin_clz(gd.ready_bits));
-        ThreadQueue& queue = gd.ready[level];
+        RunQueue& queue = gd.ready[level];
         Thread* thread = queue.pop_front();
         if (queue.empty())
             gd.ready_bits &= ~(1u << level);
@@ -323,7 +323,7 @@ void exit() {
     TokenScheduler::release_all(self, self->token_top);
     self->token_top = self->tokens;
     self->state = ThreadState::zombie;
-    self->link = {gd.zombies, nullptr};
+    self->run_link = {gd.zombies, nullptr};
     gd.zombies = self;
     switch_away(gd);
     panic("an exited thread ran");

@@ -38,7 +38,7 @@ bool wake_here(GlobalData& gd, const void* ident, bool only_one) {
     bool found = false;
     Thread* next;
     for (Thread* thread = gd.sleepers[bucket_of(ident)].head; thread; thread = next) {
-        next = thread->link.next;
+        next = thread->sleep_link.next;
         if (thread->wait_ident != ident)
             continue;
         wake_sleeper(gd, thread, Wake::woken);
@@ -143,7 +143,7 @@ void wakeup_one(const void* ident) {
 
 void wakeup_buckets(GlobalData& gd, std::uint64_t buckets) {
     for (; buckets != 0; buckets &= buckets - 1) {
-        ThreadQueue& queue = gd.sleepers[__builtin_ctzl(buckets)];
+        SleepQueue& queue = gd.sleepers[__builtin_ctzl(buckets)];
         while (!queue.empty())
             wake_sleeper(gd, queue.head, Wake::woken);
     }

@@ -7,13 +7,13 @@ using lwkt::test::run;
 
 namespace {
 
-LWKT_ON_1_2_4(SleepQueue);
+LWKT_ON_1_2_4(SleepQueues);
 
 Nanoseconds after(std::uint64_t nanoseconds) {
     return glue::Clock::now() + Nanoseconds{nanoseconds};
 }
 
-TEST_P(SleepQueue, TimesOut) {
+TEST_P(SleepQueues, TimesOut) {
     run(GetParam(), [] {
         int ident;
         EXPECT_EQ(tsleep(&ident, 0, "test", Nanoseconds{0}), Wake::timed_out);
@@ -23,7 +23,27 @@ TEST_P(SleepQueue, TimesOut) {
     });
 }
 
-TEST_P(SleepQueue, InterlockRemembersAWakeup) {
+// A thread that times out leaves the others of its bucket alone (same ident, so surely the same bucket).
+TEST(SleepQueueOne, TimeoutBesideOtherSleepers) {
+    run(1, [] {
+        int ident = 0;
+        std::atomic<int> woken{0};
+        Group group;
+        for (int i = 0; i < 3; ++i)
+            group.spawn(0, [&, i] {
+                Wake wake = tsleep(&ident, 0, "test", i == 1 ? after(100'000) : no_timeout);
+                EXPECT_EQ(wake, i == 1 ? Wake::timed_out : Wake::woken);
+                ++woken;
+            });
+        while (woken != 1)
+            (void)tsleep(&woken, 0, "poll", after(50'000));
+        wakeup(&ident);
+        group.wait();
+        EXPECT_EQ(woken, 3);
+    });
+}
+
+TEST_P(SleepQueues, InterlockRemembersAWakeup) {
     run(GetParam(), [] {
         int ident;
         Thread* self = current();
@@ -41,7 +61,7 @@ TEST_P(SleepQueue, InterlockRemembersAWakeup) {
 
 // Producers and consumers with a condition under a token, on all cores, with both kinds of wake-up. A lost
 // wake-up would hang.
-TEST_P(SleepQueue, NoLostWakeupUnderAToken) {
+TEST_P(SleepQueues, NoLostWakeupUnderAToken) {
     long consumed = 0;
     constexpr int items = 600;
     run(GetParam(), [&] {
@@ -75,7 +95,7 @@ TEST_P(SleepQueue, NoLostWakeupUnderAToken) {
 }
 
 // The condition is an atomic, no token: the interlock alone.
-TEST_P(SleepQueue, NoLostWakeupWithInterlock) {
+TEST_P(SleepQueues, NoLostWakeupWithInterlock) {
     run(GetParam(), [&] {
         constexpr int rounds = 2000;
         std::atomic<int> ball{0};
@@ -100,7 +120,7 @@ TEST_P(SleepQueue, NoLostWakeupWithInterlock) {
 }
 
 // wakeup_one wakes exactly one of those who sleep for good, wherever they are.
-TEST_P(SleepQueue, WakeupOneWakesOne) {
+TEST_P(SleepQueues, WakeupOneWakesOne) {
     run(GetParam(), [&] {
         constexpr int sleepers = 9;
         Token token("t");
@@ -136,7 +156,7 @@ TEST_P(SleepQueue, WakeupOneWakesOne) {
     });
 }
 
-TEST_P(SleepQueue, InterruptEndsOnlyInterruptibleSleeps) {
+TEST_P(SleepQueues, InterruptEndsOnlyInterruptibleSleeps) {
     run(GetParam(), [&] {
         constexpr int sleepers = 6;
         Token token("t");

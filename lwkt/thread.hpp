@@ -77,7 +77,8 @@ struct Thread {
     std::uint32_t cpu = 0;      // immutable
     TokenReference* token_top;  // one past the last held token
     TokenReference tokens[max_tokens];
-    ThreadLink link;                  // run queue or sleep queue
+    ThreadLink run_link;   // on its core's run queue
+    ThreadLink sleep_link; // on a sleep queue; a thread that timed out is on both until it runs
     Thread* preempted = nullptr;      // the thread whose core this interrupt thread took
     const void* wait_ident = nullptr; // sleeps on this address
     const char* wmesg = nullptr;      // why it sleeps, for people
