@@ -147,6 +147,9 @@ void give_time_away(GlobalData& gd) {
     gd.vcpu->enable_upcalls();
 }
 
+// Not inlined: before LWKT runs there is no globaldata, and its address must not be fetched ahead of the test.
+[[gnu::noinline]] static void give_own_time_away() { give_time_away(here()); }
+
 void SpinLock::lock() {
     if (running)
         critical_enter();
@@ -154,7 +157,7 @@ void SpinLock::lock() {
         do {
             __builtin_ia32_pause();
             if (++spins == spin_bound && running) {
-                give_time_away(here());
+                give_own_time_away();
                 spins = 0;
             }
         } while (__atomic_load_n(&word_, __ATOMIC_RELAXED) != 0);
