@@ -76,15 +76,14 @@ void Main::initialize() {
     cores_ = reinterpret_cast<const abi::InformationPage*>(abi::root_information_address)->cores;
     auto event = glue::Notification::create(abi::root_pool, 0);
     if (!event)
-        stop("no notification");
+        stop(abi::error_names[static_cast<unsigned>(event.error())]);
     event_ = event.value();
     box_event = event_.selector();
     if (!memory_.initialize())
         stop("the machine's memory cannot be mapped");
     if (!supervisor_.initialize(cores_, event_, event_fault))
         stop("fault threads cannot be made");
-    const auto archive = proto::ArchiveReader::open(
-        {reinterpret_cast<const std::uint8_t*>(memory_.payload()), boot_information().payload_size});
+    const auto archive = proto::ArchiveReader::open(memory_.payload());
     if (!archive)
         stop(proto::describe(archive.error()));
     archive_ = archive.value();

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "box/memory.hpp"
 
+#include <cstring>
+
 #include "glue/address_space.hpp"
+#include "kernel/abi/boot_module.hpp"
 
 namespace box {
 
@@ -41,7 +44,14 @@ Outcome<void> Memory::initialize() {
         total_ += boot.ram_size[i];
     }
     std::uint64_t module = (boot.module_size + abi::page_size - 1) & ~(abi::page_size - 1);
-    payload_ = TRY(map_region(abi::root_module, module, window(count_), abi::map_read)) + boot.payload_offset;
+    const std::byte* start = TRY(map_region(abi::root_module, module, window(count_), abi::map_read));
+    if (boot.module_size < sizeof(abi::BootModuleHeader))
+        return Failure(glue::Error::bad_range);
+    abi::BootModuleHeader header;
+    std::memcpy(&header, start, sizeof header);
+    if (header.payload_offset > boot.module_size || header.payload_size > boot.module_size - header.payload_offset)
+        return Failure(glue::Error::bad_range);
+    payload_ = {reinterpret_cast<const std::uint8_t*>(start) + header.payload_offset, header.payload_size};
     return {};
 }
 

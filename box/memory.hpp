@@ -4,6 +4,7 @@
 #pragma once
 
 #include "l4-glue/types.hpp"
+#include "proto/bytes.hpp"
 
 namespace box {
 
@@ -30,7 +31,7 @@ public:
     std::uint64_t total() const { return total_; }
     std::uint64_t free() const;
     // The boot module's payload, read-only.
-    const std::byte* payload() const { return payload_; }
+    proto::Bytes payload() const { return payload_; }
 
 private:
     struct Range {
@@ -41,7 +42,7 @@ private:
     Range ranges_[16] = {};
     unsigned count_ = 0;
     std::uint64_t total_ = 0;
-    const std::byte* payload_ = nullptr;
+    proto::Bytes payload_;
 };
 
 const abi::BootInformation& boot_information();

@@ -6,6 +6,7 @@
 #include "glue/address_space.hpp"
 #include "glue/clock.hpp"
 #include "glue/vcpu.hpp"
+#include "glue/vcpu.hpp"
 
 namespace box {
 
@@ -153,10 +154,10 @@ void Task::destroy() {
     if (!pool_)
         return;
     (void)invoke(Operation::pool_destroy, pool_);
-    pool_ = task_ = thread_ = event_ = ring_ = 0;
+    pool_ = task_ = thread_ = event_ = 0;
 }
 
-void Task::ring() const { (void)invoke(Operation::signal, ring_); }
+void Task::ring() const { (void)invoke(Operation::signal, event_); }
 
 glue::Ticks Task::consumed() const {
     auto reply = invoke(Operation::thread_info, thread_);

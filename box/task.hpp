@@ -40,7 +40,7 @@ public:
 private:
     const char* build(Memory& memory, const TaskParameters& parameters);
 
-    abi::Selector pool_ = 0, task_ = 0, thread_ = 0, event_ = 0, ring_ = 0;
+    abi::Selector pool_ = 0, task_ = 0, thread_ = 0, event_ = 0;
     Piece ram_;
 };
 
