@@ -99,8 +99,10 @@ bool resolve(const proto::ImageReader& image, std::string& path, std::uint32_t& 
         if (node.type == proto::EntryType::symlink) {
             std::string target(reinterpret_cast<const char*>(node.data.data), node.data.size);
             if (target[0] != '/')
-                target = walked + "/" + target;
-            path = target + (start <= path.size() ? "/" + path.substr(start) : "");
+                target.insert(0, walked + "/");
+            if (start <= path.size())
+                target.append("/").append(path, start);
+            path = std::move(target);
             return false;
         }
         walked = here;

@@ -282,6 +282,8 @@ void Session::read_log() {
 void Session::log_line(const std::string& line) {
     panicked_ |= line.find("panic") != std::string::npos;
     const std::string shown = (panicked_ ? symbolized(kernel_, line) : line) + "\n";
+    if (line.find("box: cannot start") != std::string::npos)
+        throw UserError(line);
     ready_ |= line.find(ready_line) != std::string::npos;
     if (log_file_ >= 0)
         write_all(log_file_, shown.data(), shown.size());
