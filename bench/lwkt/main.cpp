@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Path lengths of LWKT, for runs under -icount where a tick is an instruction: the mean of many rounds after a warm-up,
+// the loop around included, printed as "name value".
+#include "tests/lwkt/support.hpp"
+
+using namespace lwkt;
+using namespace lwkt::native;
+
+namespace {
+
+constexpr unsigned rounds = 1000;
+
+std::uint64_t now() { return glue::Clock::ticks().value; }
+
+template <class Round>
+void measure(const char* name, unsigned operations, Round round) {
+    for (unsigned i = 0; i < 100; ++i)
+        round();
+    std::uint64_t start = now();
+    for (unsigned i = 0; i < rounds; ++i)
+        round();
+    std::uint64_t ticks = (now() - start) / (rounds * operations);
+    print(name);
+    print(" ");
+    print(ticks);
+    print("\n");
+}
+
+bool stop;
+
+void token() {
+    static Token token("bench");
+    measure("token_uncontended", 1, [] {
+        token.acquire();
+        token.release();
+    });
+    measure("token_shared", 1, [] {
+        token.acquire_shared();
+        token.release();
+    });
+}
+
+// Two threads of one priority give each other the core: two switches a round.
+void thread_switch() {
+    stop = false;
+    Group group;
+    group.spawn(0, [](void*, unsigned) {
+        while (!stop)
+            yield();
+    }, nullptr, 0, Priority::kernel_daemon);
+    measure("lwkt_switch", 2, [] { yield(); });
+    stop = true;
+    group.wait();
+}
+
+Port* server_port;
+
+void message() {
+    Group group;
+    group.spawn(0, [](void*, unsigned) {
+        Port port(current());
+        server_port = &port;
+        for (;;) {
+            Message* message = port.wait();
+            bool last = message->command == -1;
+            reply(*message, 0);
+            if (last)
+                return;
+        }
+    }, nullptr, 0, Priority::kernel_daemon);
+    yield();
+    static Message message;
+    measure("msg_roundtrip", 1, [] { (void)server_port->domsg(message); });
+    message.command = -1;
+    (void)server_port->domsg(message);
+    group.wait();
+}
+
+void sleeping() {
+    static int idle;
+    measure("wakeup_nobody", 1, [] { wakeup(&idle); });
+    stop = false;
+    Group group;
+    static int ping, pong;
+    group.spawn(0, [](void*, unsigned) {
+        while (!stop) {
+            wakeup(&pong);
+            (void)tsleep(&ping, 0, "ping");
+        }
+        wakeup(&pong);
+    }, nullptr, 0, Priority::kernel_daemon);
+    yield();
+    measure("tsleep_wakeup", 2, [] {
+        wakeup(&ping);
+        (void)tsleep(&pong, 0, "pong");
+    });
+    stop = true;
+    wakeup(&ping);
+    group.wait();
+}
+
+void memory() {
+    measure("slab_64", 1, [] { release(allocate(64), 64); });
+    static Callout callout;
+    measure("callout_reset_stop", 1, [] {
+        callout.reset(glue::Nanoseconds{~std::uint64_t{0} >> 2}, [](void*) {}, nullptr);
+        (void)callout.stop();
+    });
+    measure("critical_section", 1, [] { CriticalSection critical; });
+}
+
+void main(void*) {
+    token();
+    thread_switch();
+    message();
+    sleeping();
+    memory();
+    if (cpu_count() > 1)
+        measure("ipiq_call", 1, [] { call_ipiq(CpuId{1}, [](void*, std::uintptr_t) {}, nullptr); });
+    end(0);
+}
+
+} // namespace
+
+extern "C" void libelle_main() { (void)lwkt::start(main, nullptr, Pages::provider()); }
