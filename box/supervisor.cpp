@@ -9,6 +9,7 @@ using glue::native::invoke;
 
 namespace {
 constexpr unsigned fault_priority = 101; // above the box's main thread
+constexpr std::uint32_t refused = 1;
 constexpr std::size_t stack_size = 8 << 10;
 alignas(4096) std::byte stacks[abi::max_cores][stack_size];
 } // namespace
@@ -46,18 +47,20 @@ void Supervisor::endpoints_for(std::uint32_t badge, abi::Selector (&out)[abi::ma
 void Supervisor::run(void* argument) {
     const Core& core = *static_cast<Core*>(argument);
     Supervisor& self = *core.supervisor;
+    glue::native::Message message{};
+    glue::Error error = glue::native::exchange(Operation::receive, core.endpoint, message);
     while (true) {
-        glue::native::Message message{};
-        if (glue::native::exchange(Operation::receive, core.endpoint, message) != glue::Error::ok)
-            continue;
-        if (message.badge == 0 || message.badge > max_children)
-            continue;
-        FaultReport& fault = self.faults_[message.badge];
-        fault.label = abi::tag_label(message.tag);
-        fault.address = message.word[0];
-        fault.rip = message.word[1];
-        __atomic_store_n(&fault.happened, 1, __ATOMIC_RELEASE);
-        (void)invoke(Operation::signal, self.signal_);
+        if (error == glue::Error::ok && message.badge != 0 && message.badge <= max_children) {
+            FaultReport& fault = self.faults_[message.badge];
+            fault.label = abi::tag_label(message.tag);
+            fault.address = message.word[0];
+            fault.rip = message.word[1];
+            __atomic_store_n(&fault.happened, 1, __ATOMIC_RELEASE);
+            (void)invoke(Operation::signal, self.signal_);
+        }
+        // A reply with a label of its own refuses to handle the fault: the thread stays stopped.
+        message = {abi::make_tag(refused, 0), {}, 0};
+        error = glue::native::exchange(Operation::reply_wait, core.endpoint, message);
     }
 }
 
