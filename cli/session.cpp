@@ -297,6 +297,8 @@ void Session::read_control() {
     const ssize_t size = read(control_, buffer, sizeof buffer);
     if (size <= 0)
         return; // QEMU's end is noticed by alive()
+    if (size < 512)
+        usleep(200); // the line comes byte by byte: a nap gathers more of it for the next read
     if (const char* fault = client_->feed(buffer, static_cast<std::size_t>(size)))
         broken(std::string("9P: ") + fault);
 }

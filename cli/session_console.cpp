@@ -50,6 +50,15 @@ void Session::start_consoles() {
             stdin_fid_ = fid;
             stdin_open_ = true;
         });
+    else
+        // Nobody types here: each jail's input ends at once.
+        for (const JailResult& jail : jails_)
+            open_file("jails/" + jail.name + "/stdin", ninep::open_write, [this](std::uint32_t fid) {
+                Message m;
+                m.type = Type::Tclunk;
+                m.fid = fid;
+                request(m, [](const Message&) {});
+            });
 }
 
 void Session::read_stream(std::size_t jail, bool is_error, std::uint32_t fid, std::uint64_t offset) {
