@@ -1,0 +1,3 @@
+module libelle.test/programs
+
+go 1.19
