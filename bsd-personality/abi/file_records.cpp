@@ -35,7 +35,9 @@ void pack_common(const FileSystemInformation& from, Record& to) {
     copy_text(to.mounted_on, from.mounted_on);
 }
 
-std::uint16_t full_mode(const Attributes& from) { return static_cast<std::uint16_t>(type_bits(from.type) | from.mode); }
+std::uint16_t full_mode(const Attributes& from) {
+    return static_cast<std::uint16_t>(type_bits(from.type) | from.mode);
+}
 
 } // namespace
 
@@ -120,7 +122,9 @@ Stat pack_stat(const Attributes& from) {
     return to;
 }
 
-void pack_statfs(const FileSystemInformation& from, StatFs& to) { pack_common(from, to); }
+void pack_statfs(const FileSystemInformation& from, StatFs& to) {
+    pack_common(from, to);
+}
 
 void pack_statvfs(const FileSystemInformation& from, StatVfs& to) {
     memset(&to, 0, sizeof to);
@@ -137,7 +141,8 @@ void pack_statvfs(const FileSystemInformation& from, StatVfs& to) {
 
 } // namespace dragonfly
 
-// --- directory entries -----------------------------------------------------------------------------------------------------
+// --- directory entries
+// -----------------------------------------------------------------------------------------------------
 bool DirentPacker::take(const DirectoryEntry& entry) {
     std::size_t header = layout_ == DirentLayout::freebsd ? 24 : layout_ == DirentLayout::freebsd11 ? 8 : 16;
     std::size_t align = layout_ == DirentLayout::freebsd11 ? 3 : 7;

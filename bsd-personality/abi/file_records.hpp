@@ -24,7 +24,8 @@ struct Stat {
     std::uint64_t generation, spare[10];
 };
 static_assert(sizeof(Stat) == 224 && offsetof(Stat, mode) == 24 && offsetof(Stat, special) == 40);
-static_assert(offsetof(Stat, birth) == 96 && offsetof(Stat, size) == 112 && offsetof(Stat, generation) == 136);
+static_assert(offsetof(Stat, birth) == 96 && offsetof(Stat, size) == 112 &&
+              offsetof(Stat, generation) == 136);
 
 struct Stat11 { // before 64-bit inodes
     std::uint32_t device, inode;
@@ -51,7 +52,8 @@ struct StatFs {
     std::uint32_t name_max, owner, identity[2];
     char char_spare[80], type_name[16], mounted_from[1024], mounted_on[1024];
 };
-static_assert(sizeof(StatFs) == 2344 && offsetof(StatFs, name_max) == 184 && offsetof(StatFs, type_name) == 280);
+static_assert(sizeof(StatFs) == 2344 && offsetof(StatFs, name_max) == 184 &&
+              offsetof(StatFs, type_name) == 280);
 
 struct StatFs11 {
     std::uint32_t version, type;
@@ -63,7 +65,8 @@ struct StatFs11 {
     std::uint32_t name_max, owner, identity[2];
     char char_spare[80], type_name[16], mounted_from[88], mounted_on[88];
 };
-static_assert(sizeof(StatFs11) == 472 && offsetof(StatFs11, name_max) == 184 && offsetof(StatFs11, mounted_on) == 384);
+static_assert(sizeof(StatFs11) == 472 && offsetof(StatFs11, name_max) == 184 &&
+              offsetof(StatFs11, mounted_on) == 384);
 
 Stat pack_stat(const Attributes& from);
 Stat11 pack_stat11(const Attributes& from);
@@ -99,10 +102,12 @@ struct StatFs {
     std::int16_t spares2;
     std::int64_t spare[2];
 };
-static_assert(sizeof(StatFs) == 320 && offsetof(StatFs, type_name) == 104 && offsetof(StatFs, mounted_from) == 218);
+static_assert(sizeof(StatFs) == 320 && offsetof(StatFs, type_name) == 104 &&
+              offsetof(StatFs, mounted_from) == 218);
 
 struct StatVfs {
-    std::uint64_t block_size, fragment_size, blocks, free_blocks, available_blocks, files, free_files, available_files;
+    std::uint64_t block_size, fragment_size, blocks, free_blocks, available_blocks, files, free_files,
+        available_files;
     std::uint64_t identity, flags, name_max;
     std::uint32_t owner, type;
     std::uint64_t transfers[4];

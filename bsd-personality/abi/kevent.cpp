@@ -32,7 +32,8 @@ KernelEvent unpack_kevent(const KeventRecord& record, KeventLayout layout) {
 KeventRecord pack_kevent(const KernelEvent& event, KeventLayout layout) {
     KeventRecord record{};
     record.ident = event.ident;
-    record.filter = layout == KeventLayout::dragonfly && event.filter == filter_user ? dragonfly_user : event.filter;
+    record.filter =
+        layout == KeventLayout::dragonfly && event.filter == filter_user ? dragonfly_user : event.filter;
     record.flags = event.flags;
     record.fflags = event.fflags;
     record.data = event.data;

@@ -21,7 +21,9 @@ struct KeventRecord {
 static_assert(sizeof(KeventRecord) == 64 && offsetof(KeventRecord, udata) == 24);
 
 enum class KeventLayout : std::uint8_t { freebsd, freebsd11, dragonfly };
-constexpr std::size_t kevent_size(KeventLayout layout) { return layout == KeventLayout::freebsd ? 64 : 32; }
+constexpr std::size_t kevent_size(KeventLayout layout) {
+    return layout == KeventLayout::freebsd ? 64 : 32;
+}
 
 /// Filter numbers and flags differ in DragonFly. A filter that the system does not have becomes 0.
 KernelEvent unpack_kevent(const KeventRecord& record, KeventLayout layout);

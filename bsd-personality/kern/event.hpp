@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// EventSource: a thing that can become ready (a pipe end, a process, a console). Knotes of kqueues and sleeping poll or
-// select calls hang on it; notify() tells them to look again. All under the giant token; none of it blocks.
+// EventSource: a thing that can become ready (a pipe end, a process, a console). Knotes of kqueues and
+// sleeping poll or select calls hang on it; notify() tells them to look again. All under the giant token;
+// none of it blocks.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +35,9 @@ public:
     /// Detaches whatever still hangs here.
     ~EventSource();
 
-    /// Something changed. `hint`: 0 for readiness; for processes NOTE_EXIT, NOTE_FORK, NOTE_EXEC or a signal number
-    /// with note_signal; for vnodes NOTE_WRITE and so on. `data`: wait status of NOTE_EXIT, pid of NOTE_FORK.
+    /// Something changed. `hint`: 0 for readiness; for processes NOTE_EXIT, NOTE_FORK, NOTE_EXEC or a signal
+    /// number with note_signal; for vnodes NOTE_WRITE and so on. `data`: wait status of NOTE_EXIT, pid of
+    /// NOTE_FORK.
     void notify(std::uint32_t hint = 0, std::int64_t data = 0) {
         if (!knotes_.empty() || !pollers_.empty())
             notify_slow(hint, data);
@@ -48,7 +50,8 @@ public:
 private:
     void notify_slow(std::uint32_t hint, std::int64_t data);
 
-    // The links lie in Knote (kern/kqueue.hpp); a plain singly typed chain keeps this header independent of it.
+    // The links lie in Knote (kern/kqueue.hpp); a plain singly typed chain keeps this header independent of
+    // it.
     struct KnoteChain {
         Knote* first = nullptr;
         bool empty() const { return first == nullptr; }

@@ -9,18 +9,38 @@
 
 namespace bsd {
 
-// --- defaults of operations that a kind of file does not have --------------------------------------------------------
-SysResult<void> File::read(Lwp&, Uio&, const std::int64_t*) { return Failure(Errno::eopnotsupp); }
-SysResult<void> File::write(Lwp&, Uio&, const std::int64_t*) { return Failure(Errno::eopnotsupp); }
-SysResult<std::int64_t> File::seek(Lwp&, std::int64_t, int) { return Failure(Errno::espipe); }
-SysResult<int> File::ioctl(Lwp&, std::uint64_t, void*) { return Failure(Errno::enotty); }
-SysResult<void> File::attributes(Lwp&, Attributes&) { return Failure(Errno::eopnotsupp); }
-SysResult<void> File::truncate(Lwp&, std::int64_t) { return Failure(Errno::einval); }
-Readiness File::readiness(Direction) { return {.ready = true}; }
-EventSource* File::events(Direction) { return nullptr; }
-SysResult<vm::Object*> File::mapping(Lwp&) { return Failure(Errno::enodev); }
+// --- defaults of operations that a kind of file does not have
+// --------------------------------------------------------
+SysResult<void> File::read(Lwp&, Uio&, const std::int64_t*) {
+    return Failure(Errno::eopnotsupp);
+}
+SysResult<void> File::write(Lwp&, Uio&, const std::int64_t*) {
+    return Failure(Errno::eopnotsupp);
+}
+SysResult<std::int64_t> File::seek(Lwp&, std::int64_t, int) {
+    return Failure(Errno::espipe);
+}
+SysResult<int> File::ioctl(Lwp&, std::uint64_t, void*) {
+    return Failure(Errno::enotty);
+}
+SysResult<void> File::attributes(Lwp&, Attributes&) {
+    return Failure(Errno::eopnotsupp);
+}
+SysResult<void> File::truncate(Lwp&, std::int64_t) {
+    return Failure(Errno::einval);
+}
+Readiness File::readiness(Direction) {
+    return {.ready = true};
+}
+EventSource* File::events(Direction) {
+    return nullptr;
+}
+SysResult<vm::Object*> File::mapping(Lwp&) {
+    return Failure(Errno::enodev);
+}
 
-// --- descriptor tables -------------------------------------------------------------------------------------------------
+// --- descriptor tables
+// -------------------------------------------------------------------------------------------------
 FileTable* FileTable::create() {
     return lwkt::construct<FileTable>();
 }
@@ -75,7 +95,8 @@ SysResult<void> FileTable::grow(int descriptors) {
     int size = most(size_, 16);
     while (size < descriptors)
         size *= 2;
-    auto* slots = static_cast<Descriptor*>(lwkt::allocate(static_cast<std::size_t>(size) * sizeof(Descriptor)));
+    auto* slots =
+        static_cast<Descriptor*>(lwkt::allocate(static_cast<std::size_t>(size) * sizeof(Descriptor)));
     if (!slots)
         return Failure(Errno::enomem);
     for (int fd = 0; fd < size; fd++)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Open files and descriptor tables. A File is what open(2), pipe(2), kqueue(2) and socketpair(2) make; descriptors of
-// several processes can share it. A FileTable maps the descriptors of a process (or of several after rfork) to files.
-// Both are guarded by the giant token. A call that may block holds a FileRef of its own, since another thread can close
-// the descriptor in between.
+// Open files and descriptor tables. A File is what open(2), pipe(2), kqueue(2) and socketpair(2) make;
+// descriptors of several processes can share it. A FileTable maps the descriptors of a process (or of several
+// after rfork) to files. Both are guarded by the giant token. A call that may block holds a FileRef of its
+// own, since another thread can close the descriptor in between.
 #pragma once
 
 #include "bsd-personality/kern/event.hpp"
@@ -63,13 +63,18 @@ public:
             destroy();
     }
     std::uint32_t references() const { return references_; }
-    bool readable() const { return (flags & open_access_mask) != open_write_only && !(flags & open_path_only); }
-    bool writable() const { return (flags & open_access_mask) != open_read_only && !(flags & open_path_only); }
+    bool readable() const {
+        return (flags & open_access_mask) != open_write_only && !(flags & open_path_only);
+    }
+    bool writable() const {
+        return (flags & open_access_mask) != open_read_only && !(flags & open_path_only);
+    }
     bool nonblocking() const { return (flags & open_nonblock) != 0; }
 
-    /// Moves bytes; the count moved is what the Uio says afterwards. `position` null: at the file's own offset, which
-    /// advances. Blocks (interruptibly) unless nonblocking(). Errors: EAGAIN, EINTR/ERESTART, EFAULT, EPIPE (the caller
-    /// posts SIGPIPE), EISDIR, ESPIPE (position on something that has none), ENOSPC, EFBIG.
+    /// Moves bytes; the count moved is what the Uio says afterwards. `position` null: at the file's own
+    /// offset, which advances. Blocks (interruptibly) unless nonblocking(). Errors: EAGAIN, EINTR/ERESTART,
+    /// EFAULT, EPIPE (the caller posts SIGPIPE), EISDIR, ESPIPE (position on something that has none),
+    /// ENOSPC, EFBIG.
     virtual SysResult<void> read(Lwp& lwp, Uio& uio, const std::int64_t* position);
     virtual SysResult<void> write(Lwp& lwp, Uio& uio, const std::int64_t* position);
     /// whence 0, 1, 2 (and 3 data, 4 hole). Errors: ESPIPE, EINVAL.
@@ -88,9 +93,9 @@ public:
     virtual SysResult<vm::Object*> mapping(Lwp& lwp);
 
     const FileType type;
-    std::uint32_t flags;           // OpenFlag; fcntl changes some
-    std::int64_t offset = 0;       // of vnodes
-    std::uint32_t owner_pgrp = 0;  // F_SETOWN
+    std::uint32_t flags;          // OpenFlag; fcntl changes some
+    std::int64_t offset = 0;      // of vnodes
+    std::uint32_t owner_pgrp = 0; // F_SETOWN
 
 protected:
     ~File() = default;
@@ -126,8 +131,8 @@ public:
     }
     /// EBADF when it is not open.
     SysResult<File*> find(int fd) const;
-    /// The lowest free descriptor at or above `from` gets `file` (the table takes over the caller's reference only on
-    /// success). Errors: EMFILE, ENOMEM.
+    /// The lowest free descriptor at or above `from` gets `file` (the table takes over the caller's reference
+    /// only on success). Errors: EMFILE, ENOMEM.
     SysResult<int> install(FileRef file, bool close_on_exec, int from = 0);
     /// dup2: what was at `to` is closed. Errors: EBADF, ENOMEM.
     SysResult<int> duplicate(int from, int to, bool close_on_exec);
@@ -150,8 +155,8 @@ private:
     void clear(int fd);
 
     Descriptor* slots_ = nullptr;
-    int size_ = 0;      // of slots_
-    int used_ = 0;      // one above the highest open one
+    int size_ = 0;       // of slots_
+    int used_ = 0;       // one above the highest open one
     int first_free_ = 0; // nothing below is free
     int maximum_ = limit;
     std::uint32_t references_ = 1;

@@ -36,7 +36,8 @@ struct FileTest : testing::Test, test::Process {
         bytes.resize(length - uio.residual());
         return bytes;
     }
-    KernelEvent event(std::uint64_t ident, std::int16_t filter, std::uint16_t flags, std::uint32_t fflags = 0, std::int64_t data = 0) {
+    KernelEvent event(std::uint64_t ident, std::int16_t filter, std::uint16_t flags, std::uint32_t fflags = 0,
+                      std::int64_t data = 0) {
         KernelEvent made;
         made.ident = ident, made.filter = filter, made.flags = flags, made.fflags = fflags, made.data = data;
         return made;
@@ -96,7 +97,8 @@ TEST_F(FileTest, PipeMovesBytesAndEnds) {
     EXPECT_EQ(moved, Channel::large_size);
     EXPECT_EQ(write(*pair.second, "y", &moved), Errno::eagain);
     EXPECT_EQ(read(*pair.first, 100).size(), 100u);
-    EXPECT_EQ(write(*pair.second, std::string(pipe_atomic, 'z'), &moved), Errno::eagain) << "writes of PIPE_BUF are not split";
+    EXPECT_EQ(write(*pair.second, std::string(pipe_atomic, 'z'), &moved), Errno::eagain)
+        << "writes of PIPE_BUF are not split";
     EXPECT_EQ(moved, 0u);
     EXPECT_EQ(read(*pair.first, 70000).size(), Channel::large_size - 100);
     EXPECT_EQ(write(*pair.first, "back"), Errno{});
@@ -183,7 +185,8 @@ TEST(Random, ChaChaBlockOfZeroKeyIsTheKnownOne) {
     Random zero;
     unsigned char bytes[8];
     zero.fill(bytes, sizeof bytes);
-    const unsigned char known[8] = {0x76, 0xb8, 0xe0, 0xad, 0xa0, 0xf1, 0x3d, 0x90}; // RFC 8439, appendix A.1, vector 1
+    const unsigned char known[8] = {0x76, 0xb8, 0xe0, 0xad,
+                                    0xa0, 0xf1, 0x3d, 0x90}; // RFC 8439, appendix A.1, vector 1
     EXPECT_EQ(memcmp(bytes, known, sizeof known), 0);
     unsigned char next[8];
     zero.fill(next, sizeof next);

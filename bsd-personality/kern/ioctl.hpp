@@ -9,7 +9,9 @@ namespace bsd {
 inline constexpr std::uint64_t ioc_out = 0x4000'0000; // the kernel writes
 inline constexpr std::uint64_t ioc_in = 0x8000'0000;  // the kernel reads
 inline constexpr unsigned ioc_largest = 128;          // bytes of argument that are served
-constexpr unsigned ioc_length(std::uint64_t command) { return static_cast<unsigned>(command >> 16 & 0x1fff); }
+constexpr unsigned ioc_length(std::uint64_t command) {
+    return static_cast<unsigned>(command >> 16 & 0x1fff);
+}
 
 inline constexpr std::uint64_t fioclex = 0x2000'6601, fionclex = 0x2000'6602, fionread = 0x4004'667f,
                                fionbio = 0x8004'667e, fioasync = 0x8004'667d, fiosetown = 0x8004'667c,

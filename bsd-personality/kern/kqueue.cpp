@@ -66,8 +66,8 @@ void Kqueue::remove(Knote& knote) {
     lwkt::destroy(&knote);
 }
 
-// Callout::drain() blocks, so that the giant token is lost: only done at the end of the queue, where nobody else can
-// see it any more. Before that, timers are kept until there are many.
+// Callout::drain() blocks, so that the giant token is lost: only done at the end of the queue, where nobody
+// else can see it any more. Before that, timers are kept until there are many.
 void Kqueue::free_retired(bool all) {
     unsigned count = 0;
     for (Knote* knote = retired_.first(); knote; knote = retired_.next(knote))
@@ -165,7 +165,8 @@ SysResult<void> Kqueue::attach(Lwp& lwp, Knote& knote) {
                 return Failure(Errno::enomem);
             source = vnode->vnode_events;
         } else {
-            source = knote.file->events(knote.event.filter == filter_read ? Direction::read : Direction::write);
+            source =
+                knote.file->events(knote.event.filter == filter_read ? Direction::read : Direction::write);
         }
         break;
     }
@@ -279,7 +280,8 @@ void Kqueue::source_changed(Knote& knote, std::uint32_t hint, std::int64_t data)
         return;
     }
     case filter_signal:
-        if ((hint & note_signal) && (hint & 0xff) == knote.event.ident && !(hint & (note_exit | note_fork | note_exec))) {
+        if ((hint & note_signal) && (hint & 0xff) == knote.event.ident &&
+            !(hint & (note_exit | note_fork | note_exec))) {
             knote.event.data++;
             queue->activate(knote);
         }
@@ -397,7 +399,8 @@ SysResult<void> Kqueue::attributes(Lwp&, Attributes& out) {
     return {};
 }
 
-// --- timers --------------------------------------------------------------------------------------------------------------
+// --- timers
+// --------------------------------------------------------------------------------------------------------------
 SysResult<void> Kqueue::start_timer(Knote& knote) {
     std::uint64_t unit = 1'000'000;
     switch (knote.wanted & (note_seconds | note_milliseconds | note_microseconds | note_nanoseconds)) {

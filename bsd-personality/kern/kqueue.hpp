@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// kqueue: knotes that watch files, processes, signals, timers and users' own events, and the queue of those that are
-// active. Under the giant token. Knotes of descriptors belong to the descriptor: FileTable tells all kqueues of its
-// process when one is closed.
+// kqueue: knotes that watch files, processes, signals, timers and users' own events, and the queue of those
+// that are active. Under the giant token. Knotes of descriptors belong to the descriptor: FileTable tells all
+// kqueues of its process when one is closed.
 #pragma once
 
 #include "bsd-personality/kern/file.hpp"
@@ -55,7 +55,7 @@ enum Note : std::uint32_t {
     note_attrib = 8,
     note_link = 0x10,
     note_rename = 0x20,
-    note_lowat = 1, // EVFILT_READ, EVFILT_WRITE
+    note_lowat = 1,   // EVFILT_READ, EVFILT_WRITE
     note_seconds = 1, // timers; milliseconds when none is given
     note_milliseconds = 2,
     note_microseconds = 4,
@@ -69,7 +69,7 @@ enum Note : std::uint32_t {
 };
 
 struct Knote {
-    KernelEvent event;          // what kevent returns: data and fflags as accumulated
+    KernelEvent event; // what kevent returns: data and fflags as accumulated
     Kqueue* queue = nullptr;
     EventSource* source = nullptr;
     File* file = nullptr;       // READ, WRITE, VNODE: borrowed, gone with the descriptor
@@ -80,7 +80,7 @@ struct Knote {
     Knote* previous_in_source = nullptr;
     Knote* next_in_bucket = nullptr;
     Link<Knote> in_active;
-    std::uint64_t period = 0;   // of timers, nanoseconds
+    std::uint64_t period = 0; // of timers, nanoseconds
     std::uint64_t deadline = 0;
     lwkt::Callout timer;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Intrusive doubly linked lists in the manner of BSD's TAILQ: the object owns its links, so that linking cannot fail,
-// and an object can leave its list without knowing the head. An object lies in at most one list a link.
+// Intrusive doubly linked lists in the manner of BSD's TAILQ: the object owns its links, so that linking
+// cannot fail, and an object can leave its list without knowing the head. An object lies in at most one list
+// a link.
 #pragma once
 
 namespace bsd {

@@ -9,7 +9,8 @@
 
 namespace bsd {
 
-// --- channel ---------------------------------------------------------------------------------------------------------
+// --- channel
+// ---------------------------------------------------------------------------------------------------------
 Channel::~Channel() {
     if (buffer_)
         lwkt::release(buffer_, capacity_);
@@ -84,7 +85,8 @@ void Channel::close_writer() {
     readers.notify();
 }
 
-// --- an end ------------------------------------------------------------------------------------------------------------
+// --- an end
+// ------------------------------------------------------------------------------------------------------------
 SysResult<void> PipeEnd::read(Lwp& lwp, Uio& uio, const std::int64_t* position) {
     if (position)
         return Failure(Errno::espipe);
@@ -133,7 +135,8 @@ SysResult<void> write_channel(Lwp& lwp, const File& file, Channel& channel, Uio&
             return Failure(Errno::epipe);
         TRY(channel.ensure(uio.residual()));
         if (channel.space() >= indivisible) {
-            auto moved = channel.put(uio, static_cast<std::uint32_t>(least<std::uint64_t>(channel.space(), uio.residual())));
+            auto moved = channel.put(
+                uio, static_cast<std::uint32_t>(least<std::uint64_t>(channel.space(), uio.residual())));
             if (channel.readers_asleep != 0)
                 lwkt::wakeup(&channel.readers_asleep);
             channel.readers.notify();
@@ -143,7 +146,8 @@ SysResult<void> write_channel(Lwp& lwp, const File& file, Channel& channel, Uio&
         }
         if (file.nonblocking())
             return Failure(Errno::eagain); // a short count if something was written
-        auto wanted = static_cast<std::uint32_t>(least<std::uint64_t>(uio.residual(), Channel::small_size / 2));
+        auto wanted =
+            static_cast<std::uint32_t>(least<std::uint64_t>(uio.residual(), Channel::small_size / 2));
         channel.wanted = channel.wanted ? least(channel.wanted, wanted) : wanted;
         channel.writers_asleep++;
         auto sleep = interruptible_sleep(lwp, &channel.writers_asleep, "pipewr");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Pipes: a pair of byte channels between two open files. As in FreeBSD both directions work; a buffer comes with the
-// first byte, so the direction that nobody uses costs nothing. Local stream sockets (socketpair) are the same pair with
-// another file type. Under the giant token.
+// Pipes: a pair of byte channels between two open files. As in FreeBSD both directions work; a buffer comes
+// with the first byte, so the direction that nobody uses costs nothing. Local stream sockets (socketpair) are
+// the same pair with another file type. Under the giant token.
 #pragma once
 
 #include "bsd-personality/kern/file.hpp"
@@ -25,7 +25,8 @@ public:
     SysResult<std::uint32_t> get(Uio& uio);
 
     Readiness readiness(Direction direction) const;
-    /// Nobody reads any more: writers get EPIPE. Nobody writes any more: readers get what is there, then the end.
+    /// Nobody reads any more: writers get EPIPE. Nobody writes any more: readers get what is there, then the
+    /// end.
     void close_reader();
     void close_writer();
 
@@ -39,7 +40,8 @@ private:
     std::uint32_t capacity_ = 0, first_ = 0, used_ = 0;
 };
 
-/// Blocking reads and writes through a channel, with the flags of `file`. Errors: EAGAIN, EPIPE, ERESTART, EFAULT.
+/// Blocking reads and writes through a channel, with the flags of `file`. Errors: EAGAIN, EPIPE, ERESTART,
+/// EFAULT.
 SysResult<void> read_channel(Lwp& lwp, const File& file, Channel& channel, Uio& uio);
 SysResult<void> write_channel(Lwp& lwp, const File& file, Channel& channel, Uio& uio);
 

@@ -9,7 +9,9 @@ namespace bsd {
 constinit Random random_source;
 
 namespace {
-constexpr std::uint32_t rotate(std::uint32_t value, unsigned by) { return value << by | value >> (32 - by); }
+constexpr std::uint32_t rotate(std::uint32_t value, unsigned by) {
+    return value << by | value >> (32 - by);
+}
 void quarter(std::uint32_t& a, std::uint32_t& b, std::uint32_t& c, std::uint32_t& d) {
     a += b, d = rotate(d ^ a, 16);
     c += d, b = rotate(b ^ c, 12);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The jail's random numbers: ChaCha20 keyed by the seed that the box gave this jail alone; the key is replaced from the
-// output after every request, so that what was handed out cannot be computed from a later state. Under the giant token.
+// The jail's random numbers: ChaCha20 keyed by the seed that the box gave this jail alone; the key is
+// replaced from the output after every request, so that what was handed out cannot be computed from a later
+// state. Under the giant token.
 #pragma once
 
 #include <cstddef>

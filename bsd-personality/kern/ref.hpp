@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Ref<T>: a counted reference. T has ref() and unref(); counts are plain integers, guarded by the giant token.
+// Ref<T>: a counted reference. T has ref() and unref(); counts are plain integers, guarded by the giant
+// token.
 #pragma once
 
 #include <utility>

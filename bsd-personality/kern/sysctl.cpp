@@ -28,7 +28,8 @@ SysResult<std::uint64_t> SysctlRequest::take(void* to, std::uint64_t size, bool 
     return new_size_;
 }
 
-// --- finding nodes -----------------------------------------------------------------------------------------------------
+// --- finding nodes
+// -----------------------------------------------------------------------------------------------------
 namespace {
 
 bool visible(const SysctlNode& node, AbiKind abi) {
@@ -56,7 +57,8 @@ bool is_prefix(const SysctlNode& node, const std::int32_t* mib, unsigned depth) 
 const SysctlNode* find_sysctl(AbiKind abi, const std::int32_t* mib, unsigned depth) {
     for (unsigned i = 0; i < sysctl_nodes.count; i++) {
         const SysctlNode& node = sysctl_nodes.nodes[i];
-        if (visible(node, abi) && is_prefix(node, mib, depth) && (node.depth == depth || (node.flags & sysctl_rest)))
+        if (visible(node, abi) && is_prefix(node, mib, depth) &&
+            (node.depth == depth || (node.flags & sysctl_rest)))
             return &node;
     }
     return nullptr;
@@ -81,7 +83,8 @@ const SysctlNode* next_sysctl(AbiKind abi, const std::int32_t* mib, unsigned dep
     return best;
 }
 
-SysResult<void> ask_sysctl(const SysctlNode& node, const std::int32_t* mib, unsigned depth, SysctlRequest& request) {
+SysResult<void> ask_sysctl(const SysctlNode& node, const std::int32_t* mib, unsigned depth,
+                           SysctlRequest& request) {
     if (request.has_new() && node.number[0] != 0) {
         if (!(node.flags & sysctl_writable))
             return Failure(Errno::eperm);
@@ -93,7 +96,8 @@ SysResult<void> ask_sysctl(const SysctlNode& node, const std::int32_t* mib, unsi
     return node.function(request);
 }
 
-// --- nodes about nodes --------------------------------------------------------------------------------------------------
+// --- nodes about nodes
+// --------------------------------------------------------------------------------------------------
 SysResult<void> sysctl_name_to_oid(SysctlRequest& request) {
     char name[256];
     if (!request.has_new() || request.new_size() == 0)

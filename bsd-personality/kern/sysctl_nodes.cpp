@@ -16,7 +16,9 @@ constinit char host_name[256] = "";
 namespace {
 
 using Request = SysctlRequest;
-bool dragonfly(const Request& request) { return request.lwp.proc.abi->kind == AbiKind::dragonfly; }
+bool dragonfly(const Request& request) {
+    return request.lwp.proc.abi->kind == AbiKind::dragonfly;
+}
 
 template <std::int32_t Value>
 SysResult<void> integer(Request& request) {
@@ -26,18 +28,28 @@ template <std::int64_t Value>
 SysResult<void> long_integer(Request& request) {
     return request.put_value(Value);
 }
-SysResult<void> cpu_count(Request& request) { return request.put_value(static_cast<std::int32_t>(lwkt::cpu_count())); }
-SysResult<void> last_cpu(Request& request) { return request.put_value(static_cast<std::int32_t>(lwkt::cpu_count()) - 1); }
+SysResult<void> cpu_count(Request& request) {
+    return request.put_value(static_cast<std::int32_t>(lwkt::cpu_count()));
+}
+SysResult<void> last_cpu(Request& request) {
+    return request.put_value(static_cast<std::int32_t>(lwkt::cpu_count()) - 1);
+}
 
-SysResult<void> system_name(Request& request) { return request.put_text(text(request.lwp.proc.abi->system_name)); }
+SysResult<void> system_name(Request& request) {
+    return request.put_text(text(request.lwp.proc.abi->system_name));
+}
 SysResult<void> release(Request& request) {
     return request.put_text(text(dragonfly(request) ? dragonfly_release : freebsd_release));
 }
 std::int32_t release_date(Request& request) {
     return static_cast<std::int32_t>(dragonfly(request) ? dragonfly_osreldate : freebsd_osreldate);
 }
-SysResult<void> revision(Request& request) { return request.put_value(dragonfly(request) ? 200602 : 199506); }
-SysResult<void> osreldate(Request& request) { return request.put_value(release_date(request)); }
+SysResult<void> revision(Request& request) {
+    return request.put_value(dragonfly(request) ? 200602 : 199506);
+}
+SysResult<void> osreldate(Request& request) {
+    return request.put_value(release_date(request));
+}
 SysResult<void> version(Request& request) {
     TRY(request.put(request.lwp.proc.abi->system_name, text(request.lwp.proc.abi->system_name).size));
     TRY(request.put(" ", 1));
@@ -57,17 +69,37 @@ SysResult<void> hostname(Request& request) {
     host_name[length] = '\0';
     return {};
 }
-SysResult<void> empty_text(Request& request) { return request.put_text(Text()); }
-SysResult<void> machine(Request& request) { return request.put_text(text(dragonfly(request) ? "x86_64" : "amd64")); }
-SysResult<void> machine_freebsd(Request& request) { return request.put_text(Text("amd64")); }
-SysResult<void> model(Request& request) { return request.put_text(Text("Libelle virtual processor")); }
-SysResult<void> identification(Request& request) { return request.put_text(Text("LIBELLE")); }
-SysResult<void> boot_file(Request& request) { return request.put_text(Text("/boot/kernel/kernel")); }
-SysResult<void> scheduler_name(Request& request) { return request.put_text(text(dragonfly(request) ? "dfly" : "ULE")); }
-SysResult<void> host_uuid(Request& request) { return request.put_text(Text("00000000-0000-0000-0000-000000000000")); }
+SysResult<void> empty_text(Request& request) {
+    return request.put_text(Text());
+}
+SysResult<void> machine(Request& request) {
+    return request.put_text(text(dragonfly(request) ? "x86_64" : "amd64"));
+}
+SysResult<void> machine_freebsd(Request& request) {
+    return request.put_text(Text("amd64"));
+}
+SysResult<void> model(Request& request) {
+    return request.put_text(Text("Libelle virtual processor"));
+}
+SysResult<void> identification(Request& request) {
+    return request.put_text(Text("LIBELLE"));
+}
+SysResult<void> boot_file(Request& request) {
+    return request.put_text(Text("/boot/kernel/kernel"));
+}
+SysResult<void> scheduler_name(Request& request) {
+    return request.put_text(text(dragonfly(request) ? "dfly" : "ULE"));
+}
+SysResult<void> host_uuid(Request& request) {
+    return request.put_text(Text("00000000-0000-0000-0000-000000000000"));
+}
 
-SysResult<void> stack_top(Request& request) { return request.put_value(request.lwp.proc.abi->stack_top); }
-SysResult<void> process_strings(Request& request) { return request.put_value(request.lwp.proc.abi->ps_strings); }
+SysResult<void> stack_top(Request& request) {
+    return request.put_value(request.lwp.proc.abi->stack_top);
+}
+SysResult<void> process_strings(Request& request) {
+    return request.put_value(request.lwp.proc.abi->ps_strings);
+}
 SysResult<void> random_bytes(Request& request) {
     std::byte bytes[256];
     random_source.fill(bytes, sizeof bytes);
@@ -93,10 +125,18 @@ SysResult<void> load_average(Request& request) {
         return request.put(wide, sizeof wide);
     return request.put(&freebsd, sizeof freebsd);
 }
-std::uint64_t memory_bytes() { return vm::page_counts().total * vm::page_size; }
-SysResult<void> memory(Request& request) { return request.put_value(memory_bytes()); }
-SysResult<void> free_memory(Request& request) { return request.put_value(vm::page_counts().free * vm::page_size); }
-SysResult<void> memory_pages(Request& request) { return request.put_value(static_cast<std::int64_t>(vm::page_counts().total)); }
+std::uint64_t memory_bytes() {
+    return vm::page_counts().total * vm::page_size;
+}
+SysResult<void> memory(Request& request) {
+    return request.put_value(memory_bytes());
+}
+SysResult<void> free_memory(Request& request) {
+    return request.put_value(vm::page_counts().free * vm::page_size);
+}
+SysResult<void> memory_pages(Request& request) {
+    return request.put_value(static_cast<std::int64_t>(vm::page_counts().total));
+}
 SysResult<void> free_page_count(Request& request) {
     return request.put_value(static_cast<std::uint32_t>(vm::page_counts().free));
 }
@@ -107,11 +147,16 @@ SysResult<void> page_sizes(Request& request) {
     const std::uint64_t sizes[3] = {vm::page_size, 0, 0};
     return request.put(sizes, sizeof sizes);
 }
-SysResult<void> tick_rate(Request& request) { return request.put_value(glue::Clock::ticks_per_second()); }
-SysResult<void> own_umask(Request& request) { return request.put_value(std::int32_t{request.lwp.proc.umask}); }
+SysResult<void> tick_rate(Request& request) {
+    return request.put_value(glue::Clock::ticks_per_second());
+}
+SysResult<void> own_umask(Request& request) {
+    return request.put_value(std::int32_t{request.lwp.proc.umask});
+}
 
 constexpr std::uint8_t fb = sysctl_freebsd, df = sysctl_dragonfly, rw = sysctl_writable, more = sysctl_rest;
-// Numbers from 1000 on are given here: the systems number such nodes as they come up, so that programs ask by name.
+// Numbers from 1000 on are given here: the systems number such nodes as they come up, so that programs ask by
+// name.
 constexpr SysctlNode nodes[] = {
     {"sysctl.name", {0, 1}, 2, more, 'A', sysctl_oid_to_name},
     {"sysctl.next", {0, 2}, 2, more, 'S', sysctl_next},

@@ -11,12 +11,25 @@ namespace bsd {
 namespace {
 
 enum ProcessQuery : std::int32_t {
-    query_all = 0, query_pid = 1, query_group = 2, query_session = 3, query_terminal = 4, query_uid = 5, query_ruid = 6,
-    query_arguments = 7, query_processes = 8, // FreeBSD: all, without threads; DragonFly: working directory
-    query_system_name = 9,                    // FreeBSD; DragonFly: path name
-    freebsd_query_path = 12, freebsd_query_ps_strings = 38, freebsd_query_osrel = 40, freebsd_query_umask = 39,
-    freebsd_query_trampoline = 41, freebsd_query_descriptor_count = 43,
-    dragonfly_query_cwd = 8, dragonfly_query_path = 9, dragonfly_query_trampoline = 10,
+    query_all = 0,
+    query_pid = 1,
+    query_group = 2,
+    query_session = 3,
+    query_terminal = 4,
+    query_uid = 5,
+    query_ruid = 6,
+    query_arguments = 7,
+    query_processes = 8,   // FreeBSD: all, without threads; DragonFly: working directory
+    query_system_name = 9, // FreeBSD; DragonFly: path name
+    freebsd_query_path = 12,
+    freebsd_query_ps_strings = 38,
+    freebsd_query_osrel = 40,
+    freebsd_query_umask = 39,
+    freebsd_query_trampoline = 41,
+    freebsd_query_descriptor_count = 43,
+    dragonfly_query_cwd = 8,
+    dragonfly_query_path = 9,
+    dragonfly_query_trampoline = 10,
 };
 
 // Writes a field of a kinfo_proc at its offset (abi facts: kinfo_proc of each system).
@@ -44,7 +57,10 @@ void fill_freebsd(const Proc& proc, std::byte* record) {
     memcpy(record + 192, proc.cred->groups, sizeof proc.cred->groups);
     put(record, 304, static_cast<std::uint16_t>(proc.wait_status));
     put(record, 336, to_timeval(wall_clock() - glue::Clock::now().value + proc.start_nanoseconds));
-    put(record, 388, static_cast<std::uint8_t>(proc.state == ProcState::zombie ? 5 : (proc.flags & proc_stopped) ? 4 : 3));
+    put(record, 388,
+        static_cast<std::uint8_t>(proc.state == ProcState::zombie ? 5
+                                  : (proc.flags & proc_stopped)   ? 4
+                                                                  : 3));
     memcpy(record + 447, proc.command, least(sizeof proc.command, std::size_t{19}));
     memcpy(record + 467, "FreeBSD ELF64", 13);
     put(record, 560, ~std::uint64_t{0});
@@ -130,7 +146,8 @@ SysResult<Proc*> process_argument(SysctlRequest& request) {
 SysResult<void> freebsd_only(SysctlRequest& request, const Proc& proc) {
     switch (request.rest[0]) {
     case freebsd_query_path:
-        return proc.path[0] != '\0' ? request.put_text(text(proc.path)) : SysResult<void>(Failure(Errno::enoent));
+        return proc.path[0] != '\0' ? request.put_text(text(proc.path))
+                                    : SysResult<void>(Failure(Errno::enoent));
     case query_system_name:
         return request.put_text(Text("FreeBSD ELF64"));
     case freebsd_query_ps_strings:
@@ -158,7 +175,8 @@ SysResult<void> dragonfly_only(SysctlRequest& request, const Proc& proc) {
         return request.put_text(path.view());
     }
     case dragonfly_query_path:
-        return proc.path[0] != '\0' ? request.put_text(text(proc.path)) : SysResult<void>(Failure(Errno::enoent));
+        return proc.path[0] != '\0' ? request.put_text(text(proc.path))
+                                    : SysResult<void>(Failure(Errno::enoent));
     case dragonfly_query_trampoline: {
         const std::uint64_t range[2] = {proc.sigcode, proc.sigcode + proc.abi->trampoline_size};
         return request.put(range, sizeof range);

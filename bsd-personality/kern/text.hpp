@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Text views and small helpers that replace <string_view> and <algorithm>, which clang cannot compile without FPU
-// registers.
+// Text views and small helpers that replace <string_view> and <algorithm>, which clang cannot compile without
+// FPU registers.
 #pragma once
 
 #include <cstddef>

@@ -7,7 +7,6 @@
 
 namespace bsd {
 
-
 SysResult<void> Uio::move(void* kernel, std::uint64_t length, bool out) {
     auto* bytes = static_cast<std::byte*>(kernel);
     length = least(length, residual_);
@@ -16,7 +15,8 @@ SysResult<void> Uio::move(void* kernel, std::uint64_t length, bool out) {
         if (run != 0) {
             std::uint64_t at = vectors_->base + within_;
             if (!space_)
-                memcpy(out ? reinterpret_cast<void*>(at) : bytes, out ? bytes : reinterpret_cast<void*>(at), run);
+                memcpy(out ? reinterpret_cast<void*>(at) : bytes, out ? bytes : reinterpret_cast<void*>(at),
+                       run);
             else if (out)
                 TRY(copyout(*space_, bytes, glue::UserAddress{at}, run));
             else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Uio: where the bytes of one read or write come from or go to. Vectors of user memory (of one address space) or of
-// kernel memory; a cursor moves along them. Bytes that were moved before an error stay moved: callers of read and write
-// report a short count then, as BSD does.
+// Uio: where the bytes of one read or write come from or go to. Vectors of user memory (of one address space)
+// or of kernel memory; a cursor moves along them. Bytes that were moved before an error stay moved: callers
+// of read and write report a short count then, as BSD does.
 #pragma once
 
 #include "bsd-personality/kern/errno.hpp"
@@ -28,14 +28,17 @@ public:
         : space_(&space), vectors_(vectors), count_(count), residual_(total) {}
     /// Kernel memory.
     Uio(void* base, std::uint64_t length)
-        : single_{reinterpret_cast<std::uint64_t>(base), length}, vectors_(&single_), count_(1), residual_(length) {}
+        : single_{reinterpret_cast<std::uint64_t>(base), length}, vectors_(&single_), count_(1),
+          residual_(length) {}
     Uio(const Uio&) = delete;
     Uio& operator=(const Uio&) = delete;
 
     /// Bytes still to be moved.
     std::uint64_t residual() const { return residual_; }
     /// Kernel to destination; `length` is cut to residual(). EFAULT when a page is not there.
-    SysResult<void> copy_out(const void* from, std::uint64_t length) { return move(const_cast<void*>(from), length, true); }
+    SysResult<void> copy_out(const void* from, std::uint64_t length) {
+        return move(const_cast<void*>(from), length, true);
+    }
     /// Source to kernel; `length` is cut to residual(). EFAULT when a page is not there.
     SysResult<void> copy_in(void* to, std::uint64_t length) { return move(to, length, false); }
     /// Writes zeros to the destination.

@@ -126,7 +126,9 @@ SysResult<Return> truncate_descriptor(Lwp& lwp, int fd, std::uint64_t length) {
     return Return();
 }
 
-int here(const Lwp& lwp) { return lwp.proc.abi->at_fdcwd; }
+int here(const Lwp& lwp) {
+    return lwp.proc.abi->at_fdcwd;
+}
 constexpr std::uint32_t change_at = at_symlink_nofollow | at_resolve_beneath | at_empty_path;
 
 SysResult<VnodeRef> at_name(Lwp& lwp, int fd, UserAddress path, std::uint32_t raw_flags) {
@@ -137,7 +139,8 @@ SysResult<VnodeRef> at_name(Lwp& lwp, int fd, UserAddress path, std::uint32_t ra
 } // namespace
 
 SysResult<Return> sys_chmod(Lwp& lwp, const SystemCall& call) {
-    return change_mode(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), lookup_follow)), call.word(1));
+    return change_mode(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), lookup_follow)),
+                       call.word(1));
 }
 SysResult<Return> sys_lchmod(Lwp& lwp, const SystemCall& call) {
     return change_mode(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), 0)), call.word(1));
@@ -146,22 +149,28 @@ SysResult<Return> sys_fchmod(Lwp& lwp, const SystemCall& call) {
     return change_mode(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.word(1));
 }
 SysResult<Return> sys_fchmodat(Lwp& lwp, const SystemCall& call) {
-    return change_mode(lwp, *TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(3))), call.word(2));
+    return change_mode(lwp, *TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(3))),
+                       call.word(2));
 }
 SysResult<Return> sys_chown(Lwp& lwp, const SystemCall& call) {
-    return change_owner(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), lookup_follow)), call.natural(1), call.natural(2));
+    return change_owner(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), lookup_follow)),
+                        call.natural(1), call.natural(2));
 }
 SysResult<Return> sys_lchown(Lwp& lwp, const SystemCall& call) {
-    return change_owner(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), 0)), call.natural(1), call.natural(2));
+    return change_owner(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), 0)), call.natural(1),
+                        call.natural(2));
 }
 SysResult<Return> sys_fchown(Lwp& lwp, const SystemCall& call) {
-    return change_owner(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.natural(1), call.natural(2));
+    return change_owner(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.natural(1),
+                        call.natural(2));
 }
 SysResult<Return> sys_fchownat(Lwp& lwp, const SystemCall& call) {
-    return change_owner(lwp, *TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(4))), call.natural(2), call.natural(3));
+    return change_owner(lwp, *TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(4))),
+                        call.natural(2), call.natural(3));
 }
 SysResult<Return> sys_chflags(Lwp& lwp, const SystemCall& call) {
-    return change_flags(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), lookup_follow)), call.word(1));
+    return change_flags(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), lookup_follow)),
+                        call.word(1));
 }
 SysResult<Return> sys_lchflags(Lwp& lwp, const SystemCall& call) {
     return change_flags(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), 0)), call.word(1));
@@ -170,7 +179,8 @@ SysResult<Return> sys_fchflags(Lwp& lwp, const SystemCall& call) {
     return change_flags(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.word(1));
 }
 SysResult<Return> sys_chflagsat(Lwp& lwp, const SystemCall& call) {
-    return change_flags(lwp, *TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(3))), call.word(2));
+    return change_flags(lwp, *TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(3))),
+                        call.word(2));
 }
 SysResult<Return> sys_utimes(Lwp& lwp, const SystemCall& call) {
     VnodeRef vnode = TRY(vnode_argument(lwp, here(lwp), call.address(0), lookup_follow));
@@ -181,21 +191,25 @@ SysResult<Return> sys_lutimes(Lwp& lwp, const SystemCall& call) {
     return change_times(lwp, *vnode, call.address(1), TimeUnit::microseconds);
 }
 SysResult<Return> sys_futimes(Lwp& lwp, const SystemCall& call) {
-    return change_times(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.address(1), TimeUnit::microseconds);
+    return change_times(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.address(1),
+                        TimeUnit::microseconds);
 }
 SysResult<Return> sys_futimesat(Lwp& lwp, const SystemCall& call) {
     VnodeRef vnode = TRY(vnode_argument(lwp, call.integer(0), call.address(1), lookup_follow));
     return change_times(lwp, *vnode, call.address(2), TimeUnit::microseconds);
 }
 SysResult<Return> sys_futimens(Lwp& lwp, const SystemCall& call) {
-    return change_times(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.address(1), TimeUnit::nanoseconds);
+    return change_times(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.address(1),
+                        TimeUnit::nanoseconds);
 }
 SysResult<Return> sys_utimensat(Lwp& lwp, const SystemCall& call) {
     VnodeRef vnode = TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(3)));
     return change_times(lwp, *vnode, call.address(2), TimeUnit::nanoseconds);
 }
 
-SysResult<Return> sys_truncate(Lwp& lwp, const SystemCall& call) { return truncate_name(lwp, call.address(0), call.word(1)); }
+SysResult<Return> sys_truncate(Lwp& lwp, const SystemCall& call) {
+    return truncate_name(lwp, call.address(0), call.word(1));
+}
 SysResult<Return> sys_truncate_padded(Lwp& lwp, const SystemCall& call) {
     return truncate_name(lwp, call.address(0), call.word(2));
 }

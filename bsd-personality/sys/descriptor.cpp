@@ -11,8 +11,27 @@ namespace bsd {
 namespace {
 
 enum Fcntl : int {
-    f_dupfd = 0, f_getfd, f_setfd, f_getfl, f_setfl, f_getown, f_setown, f_ogetlk, f_osetlk, f_osetlkw, f_dup2fd, f_getlk,
-    f_setlk, f_setlkw, f_setlk_remote, f_readahead, f_rdahead, f_dupfd_cloexec, f_dup2fd_cloexec, f_add_seals, f_get_seals,
+    f_dupfd = 0,
+    f_getfd,
+    f_setfd,
+    f_getfl,
+    f_setfl,
+    f_getown,
+    f_setown,
+    f_ogetlk,
+    f_osetlk,
+    f_osetlkw,
+    f_dup2fd,
+    f_getlk,
+    f_setlk,
+    f_setlkw,
+    f_setlk_remote,
+    f_readahead,
+    f_rdahead,
+    f_dupfd_cloexec,
+    f_dup2fd_cloexec,
+    f_add_seals,
+    f_get_seals,
     f_isunionstack,
 };
 
@@ -115,15 +134,20 @@ SysResult<Return> sys_close_range(Lwp& lwp, const SystemCall& call) {
     return Return();
 }
 
-SysResult<Return> sys_dup(Lwp& lwp, const SystemCall& call) { return duplicate_from(lwp, call.integer(0), 0, false); }
+SysResult<Return> sys_dup(Lwp& lwp, const SystemCall& call) {
+    return duplicate_from(lwp, call.integer(0), 0, false);
+}
 
 SysResult<Return> sys_dup2(Lwp& lwp, const SystemCall& call) {
     if (call.natural(1) >= limit_of_descriptors(lwp.proc))
         return Failure(Errno::ebadf);
-    return Return(static_cast<std::uint64_t>(TRY(lwp.proc.files->duplicate(call.integer(0), call.integer(1), false))));
+    return Return(
+        static_cast<std::uint64_t>(TRY(lwp.proc.files->duplicate(call.integer(0), call.integer(1), false))));
 }
 
-SysResult<Return> sys_getdtablesize(Lwp& lwp, const SystemCall&) { return Return(limit_of_descriptors(lwp.proc)); }
+SysResult<Return> sys_getdtablesize(Lwp& lwp, const SystemCall&) {
+    return Return(limit_of_descriptors(lwp.proc));
+}
 
 SysResult<Return> sys_fcntl(Lwp& lwp, const SystemCall& call) {
     FileRef file = TRY(file_argument(lwp, call.integer(0)));
@@ -197,7 +221,8 @@ SysResult<Return> sys_ioctl(Lwp& lwp, const SystemCall& call) {
     memcpy(&value, argument, sizeof value);
     switch (command) {
     case fionbio:
-        file->flags = (file->flags & ~std::uint32_t{open_nonblock}) | (value ? std::uint32_t{open_nonblock} : 0);
+        file->flags =
+            (file->flags & ~std::uint32_t{open_nonblock}) | (value ? std::uint32_t{open_nonblock} : 0);
         return Return();
     case fioasync:
         file->flags = (file->flags & ~std::uint32_t{open_async}) | (value ? std::uint32_t{open_async} : 0);
@@ -239,12 +264,16 @@ SysResult<Return> sys_fsync(Lwp& lwp, const SystemCall& call) {
         return Failure(Errno::einval);
     return Return();
 }
-SysResult<Return> sys_sync(Lwp&, const SystemCall&) { return Return(); }
+SysResult<Return> sys_sync(Lwp&, const SystemCall&) {
+    return Return();
+}
 
-// --- open --------------------------------------------------------------------------------------------------------------
+// --- open
+// --------------------------------------------------------------------------------------------------------------
 namespace {
 
-SysResult<Return> open_call(Lwp& lwp, int directory_fd, UserAddress path, std::uint32_t raw_flags, std::uint16_t mode) {
+SysResult<Return> open_call(Lwp& lwp, int directory_fd, UserAddress path, std::uint32_t raw_flags,
+                            std::uint16_t mode) {
     std::uint32_t flags = open_argument(lwp, raw_flags);
     PathBuffer buffer;
     TRY(buffer.copy_in(lwp, path));
@@ -260,10 +289,12 @@ SysResult<Return> open_call(Lwp& lwp, int directory_fd, UserAddress path, std::u
 } // namespace
 
 SysResult<Return> sys_open(Lwp& lwp, const SystemCall& call) {
-    return open_call(lwp, lwp.proc.abi->at_fdcwd, call.address(0), call.natural(1), static_cast<std::uint16_t>(call.word(2)));
+    return open_call(lwp, lwp.proc.abi->at_fdcwd, call.address(0), call.natural(1),
+                     static_cast<std::uint16_t>(call.word(2)));
 }
 SysResult<Return> sys_openat(Lwp& lwp, const SystemCall& call) {
-    return open_call(lwp, call.integer(0), call.address(1), call.natural(2), static_cast<std::uint16_t>(call.word(3)));
+    return open_call(lwp, call.integer(0), call.address(1), call.natural(2),
+                     static_cast<std::uint16_t>(call.word(3)));
 }
 
 } // namespace bsd

@@ -8,13 +8,15 @@
 
 namespace bsd {
 
-// --- reading directories -----------------------------------------------------------------------------------------------
+// --- reading directories
+// -----------------------------------------------------------------------------------------------
 namespace {
 
 // Entries are packed into a kernel buffer of at most this size a call; callers come again for more.
 constexpr std::uint64_t largest_listing = 16 << 10;
 
-SysResult<Return> list_directory(Lwp& lwp, int fd, UserAddress to, std::uint64_t capacity, UserAddress base, DirentLayout layout) {
+SysResult<Return> list_directory(Lwp& lwp, int fd, UserAddress to, std::uint64_t capacity, UserAddress base,
+                                 DirentLayout layout) {
     FileRef file = TRY(file_argument(lwp, fd));
     Vnode* vnode = file->vnode();
     if (!file->readable())
@@ -54,17 +56,22 @@ SysResult<Return> list_directory(Lwp& lwp, int fd, UserAddress to, std::uint64_t
 
 SysResult<Return> sys_getdirentries(Lwp& lwp, const SystemCall& call) {
     if (is_dragonfly(lwp))
-        return list_directory(lwp, call.integer(0), call.address(1), call.natural(2), call.address(3), DirentLayout::dragonfly);
-    return list_directory(lwp, call.integer(0), call.address(1), call.word(2), call.address(3), DirentLayout::freebsd);
+        return list_directory(lwp, call.integer(0), call.address(1), call.natural(2), call.address(3),
+                              DirentLayout::dragonfly);
+    return list_directory(lwp, call.integer(0), call.address(1), call.word(2), call.address(3),
+                          DirentLayout::freebsd);
 }
 SysResult<Return> sys_freebsd11_getdirentries(Lwp& lwp, const SystemCall& call) {
-    return list_directory(lwp, call.integer(0), call.address(1), call.natural(2), call.address(3), DirentLayout::freebsd11);
+    return list_directory(lwp, call.integer(0), call.address(1), call.natural(2), call.address(3),
+                          DirentLayout::freebsd11);
 }
 SysResult<Return> sys_freebsd11_getdents(Lwp& lwp, const SystemCall& call) {
-    return list_directory(lwp, call.integer(0), call.address(1), call.word(2), UserAddress{0}, DirentLayout::freebsd11);
+    return list_directory(lwp, call.integer(0), call.address(1), call.word(2), UserAddress{0},
+                          DirentLayout::freebsd11);
 }
 
-// --- making and removing names -------------------------------------------------------------------------------------------
+// --- making and removing names
+// -------------------------------------------------------------------------------------------
 namespace {
 
 // The directory and last component for a name that must not exist yet; the caller may write there.
@@ -100,9 +107,12 @@ SysResult<void> existing_name(Lwp& lwp, int fd, UserAddress path, LookupResult& 
     return {};
 }
 
-bool is_dots(Text name) { return name == Text(".") || name == Text(".."); }
+bool is_dots(Text name) {
+    return name == Text(".") || name == Text("..");
+}
 
-SysResult<Return> make_node(Lwp& lwp, int fd, UserAddress path, VnodeType type, std::uint16_t mode, Text target = {}) {
+SysResult<Return> make_node(Lwp& lwp, int fd, UserAddress path, VnodeType type, std::uint16_t mode,
+                            Text target = {}) {
     LookupResult found;
     TRY(new_name(lwp, fd, path, found, type == VnodeType::directory));
     auto permissions = static_cast<std::uint16_t>(mode & 07777);
@@ -144,7 +154,8 @@ SysResult<Return> rename_name(Lwp& lwp, int from_fd, UserAddress from, int to_fd
     return Return();
 }
 
-SysResult<Return> link_name(Lwp& lwp, int from_fd, UserAddress from, int to_fd, UserAddress to, unsigned flags) {
+SysResult<Return> link_name(Lwp& lwp, int from_fd, UserAddress from, int to_fd, UserAddress to,
+                            unsigned flags) {
     VnodeRef existing = TRY(vnode_argument(lwp, from_fd, from, flags));
     if (existing->type == VnodeType::directory)
         return Failure(Errno::eperm);
@@ -170,8 +181,12 @@ SysResult<Return> read_link(Lwp& lwp, int fd, UserAddress path, UserAddress to, 
     return Return(length);
 }
 
-int here(const Lwp& lwp) { return lwp.proc.abi->at_fdcwd; }
-std::uint16_t mode_of(std::uint64_t word) { return static_cast<std::uint16_t>(word); }
+int here(const Lwp& lwp) {
+    return lwp.proc.abi->at_fdcwd;
+}
+std::uint16_t mode_of(std::uint64_t word) {
+    return static_cast<std::uint16_t>(word);
+}
 
 } // namespace
 
@@ -193,8 +208,12 @@ SysResult<Return> sys_mknodat(Lwp& lwp, const SystemCall& call) {
         return make_node(lwp, call.integer(0), call.address(1), VnodeType::fifo, mode_of(call.word(2)));
     return Failure(Errno::eperm);
 }
-SysResult<Return> sys_rmdir(Lwp& lwp, const SystemCall& call) { return remove_name(lwp, here(lwp), call.address(0), true); }
-SysResult<Return> sys_unlink(Lwp& lwp, const SystemCall& call) { return remove_name(lwp, here(lwp), call.address(0), false); }
+SysResult<Return> sys_rmdir(Lwp& lwp, const SystemCall& call) {
+    return remove_name(lwp, here(lwp), call.address(0), true);
+}
+SysResult<Return> sys_unlink(Lwp& lwp, const SystemCall& call) {
+    return remove_name(lwp, here(lwp), call.address(0), false);
+}
 SysResult<Return> sys_unlinkat(Lwp& lwp, const SystemCall& call) {
     std::uint32_t at = TRY(at_argument(lwp, call.natural(2), at_removedir | at_resolve_beneath));
     return remove_name(lwp, call.integer(0), call.address(1), (at & at_removedir) != 0);
@@ -220,7 +239,8 @@ SysResult<Return> sys_link(Lwp& lwp, const SystemCall& call) {
     return link_name(lwp, here(lwp), call.address(0), here(lwp), call.address(1), lookup_follow);
 }
 SysResult<Return> sys_linkat(Lwp& lwp, const SystemCall& call) {
-    std::uint32_t at = TRY(at_argument(lwp, call.natural(4), at_symlink_follow | at_resolve_beneath | at_empty_path));
+    std::uint32_t at =
+        TRY(at_argument(lwp, call.natural(4), at_symlink_follow | at_resolve_beneath | at_empty_path));
     unsigned flags = ((at & at_symlink_follow) ? unsigned{lookup_follow} : 0u) |
                      ((at & at_empty_path) ? unsigned{lookup_empty} : 0u);
     return link_name(lwp, call.integer(0), call.address(1), call.integer(2), call.address(3), flags);
@@ -239,7 +259,8 @@ SysResult<Return> sys_readlinkat(Lwp& lwp, const SystemCall& call) {
     return read_link(lwp, call.integer(0), call.address(1), call.address(2), call.word(3));
 }
 
-// --- where a process is ----------------------------------------------------------------------------------------------------
+// --- where a process is
+// ----------------------------------------------------------------------------------------------------
 namespace {
 
 SysResult<void> check_directory(Lwp& lwp, Vnode& vnode) {
@@ -296,7 +317,8 @@ SysResult<Return> real_path(Lwp& lwp, int fd, UserAddress path, UserAddress to, 
     if (found.vnode->type == VnodeType::directory) {
         out.length = TRY(directory_path(*lwp.proc.root, *found.vnode, out.bytes, path_max));
     } else {
-        // Files do not know their names: look again for the directory, which needs the path without its last link.
+        // Files do not know their names: look again for the directory, which needs the path without its last
+        // link.
         LookupResult named;
         TRY(name_argument(lwp, fd, path, lookup_hold_name, named));
         if (!named.directory || named.vnode.get() != found.vnode.get())

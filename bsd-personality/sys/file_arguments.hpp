@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the calls about files have in common: decoding of paths, descriptors and flags whose numbers differ between the
-// two systems, and the rule for transfers that stopped half way.
+// What the calls about files have in common: decoding of paths, descriptors and flags whose numbers differ
+// between the two systems, and the rule for transfers that stopped half way.
 #pragma once
 
 #include "bsd-personality/abi/abi.hpp"
@@ -10,10 +10,14 @@
 
 namespace bsd {
 
-inline bool is_dragonfly(const Lwp& lwp) { return lwp.proc.abi->kind == AbiKind::dragonfly; }
+inline bool is_dragonfly(const Lwp& lwp) {
+    return lwp.proc.abi->kind == AbiKind::dragonfly;
+}
 
 /// A directory descriptor argument: the ABI's AT_FDCWD becomes namei's.
-inline int directory_argument(const Lwp& lwp, int fd) { return fd == lwp.proc.abi->at_fdcwd ? at_fdcwd : fd; }
+inline int directory_argument(const Lwp& lwp, int fd) {
+    return fd == lwp.proc.abi->at_fdcwd ? at_fdcwd : fd;
+}
 
 /// Flags of the *at calls, with FreeBSD's numbers.
 enum AtFlag : std::uint32_t {
@@ -27,8 +31,10 @@ enum AtFlag : std::uint32_t {
 /// EINVAL for bits outside `allowed`.
 inline SysResult<std::uint32_t> at_argument(const Lwp& lwp, std::uint32_t flags, std::uint32_t allowed) {
     if (is_dragonfly(lwp))
-        flags = ((flags & 1) ? std::uint32_t{at_symlink_nofollow} : 0) | ((flags & 2) ? std::uint32_t{at_removedir} : 0) |
-                ((flags & 4) ? std::uint32_t{at_eaccess} : 0) | ((flags & 8) ? std::uint32_t{at_symlink_follow} : 0);
+        flags = ((flags & 1) ? std::uint32_t{at_symlink_nofollow} : 0) |
+                ((flags & 2) ? std::uint32_t{at_removedir} : 0) |
+                ((flags & 4) ? std::uint32_t{at_eaccess} : 0) |
+                ((flags & 8) ? std::uint32_t{at_symlink_follow} : 0);
     if (flags & ~allowed)
         return Failure(Errno::einval);
     return flags;
@@ -36,7 +42,8 @@ inline SysResult<std::uint32_t> at_argument(const Lwp& lwp, std::uint32_t flags,
 /// Lookup flags for calls that follow links unless told not to.
 inline unsigned lookup_flags(std::uint32_t at) {
     return ((at & at_symlink_nofollow) ? 0u : unsigned{lookup_follow}) |
-           ((at & at_resolve_beneath) ? unsigned{lookup_beneath} : 0u) | ((at & at_empty_path) ? unsigned{lookup_empty} : 0u);
+           ((at & at_resolve_beneath) ? unsigned{lookup_beneath} : 0u) |
+           ((at & at_empty_path) ? unsigned{lookup_empty} : 0u);
 }
 
 /// open(2)'s flags with FreeBSD's numbers.
@@ -49,7 +56,8 @@ inline std::uint32_t open_argument(const Lwp& lwp, std::uint32_t flags) {
 }
 
 /// A path argument looked up; the usual beginning of a call about a name.
-inline SysResult<void> name_argument(Lwp& lwp, int directory_fd, UserAddress path, unsigned flags, LookupResult& result) {
+inline SysResult<void> name_argument(Lwp& lwp, int directory_fd, UserAddress path, unsigned flags,
+                                     LookupResult& result) {
     PathBuffer buffer;
     TRY(buffer.copy_in(lwp, path));
     return namei(lwp, directory_argument(lwp, directory_fd), buffer.view(), flags, result);
@@ -60,7 +68,9 @@ inline SysResult<VnodeRef> vnode_argument(Lwp& lwp, int directory_fd, UserAddres
     return static_cast<VnodeRef&&>(result.vnode);
 }
 /// A descriptor's file, held for a call that may sleep.
-inline SysResult<FileRef> file_argument(Lwp& lwp, int fd) { return FileRef(TRY(lwp.proc.files->find(fd))); }
+inline SysResult<FileRef> file_argument(Lwp& lwp, int fd) {
+    return FileRef(TRY(lwp.proc.files->find(fd)));
+}
 /// The vnode of a descriptor. EINVAL when it has none.
 inline SysResult<VnodeRef> vnode_of_descriptor(Lwp& lwp, int fd) {
     Vnode* vnode = TRY(lwp.proc.files->find(fd))->vnode();
@@ -71,7 +81,8 @@ inline SysResult<VnodeRef> vnode_of_descriptor(Lwp& lwp, int fd) {
 
 /// How many descriptors the process may have: RLIMIT_NOFILE within the table's own limit.
 inline std::uint32_t limit_of_descriptors(const Proc& proc) {
-    return static_cast<std::uint32_t>(least<std::uint64_t>(proc.limits[limit_nofile].current, FileTable::limit));
+    return static_cast<std::uint32_t>(
+        least<std::uint64_t>(proc.limits[limit_nofile].current, FileTable::limit));
 }
 
 } // namespace bsd

@@ -11,7 +11,8 @@ namespace {
 constexpr std::uint64_t largest_transfer = 0x7fff'ffff'ffff'ffff;
 
 // A transfer that stopped half way reports what it moved, unless nothing was.
-SysResult<Return> finish(Lwp& lwp, SysResult<void> result, std::uint64_t total, const Uio& uio, bool writing) {
+SysResult<Return> finish(Lwp& lwp, SysResult<void> result, std::uint64_t total, const Uio& uio,
+                         bool writing) {
     std::uint64_t moved = total - uio.residual();
     if (!result.ok()) {
         if (writing && result.error() == Errno::epipe)
@@ -31,7 +32,8 @@ SysResult<Return> transfer(Lwp& lwp, int fd, Uio& uio, bool writing, const std::
     std::uint64_t total = uio.residual();
     if (position && *position < 0 && (!file->vnode() || file->vnode()->type != VnodeType::character))
         return Failure(file->vnode() ? Errno::einval : Errno::espipe);
-    return finish(lwp, writing ? file->write(lwp, uio, position) : file->read(lwp, uio, position), total, uio, writing);
+    return finish(lwp, writing ? file->write(lwp, uio, position) : file->read(lwp, uio, position), total, uio,
+                  writing);
 }
 
 SysResult<Return> single(Lwp& lwp, const SystemCall& call, bool writing, const std::int64_t* position) {
@@ -74,10 +76,18 @@ SysResult<Return> vectored(Lwp& lwp, const SystemCall& call, bool writing, const
 
 } // namespace
 
-SysResult<Return> sys_read(Lwp& lwp, const SystemCall& call) { return single(lwp, call, false, nullptr); }
-SysResult<Return> sys_write(Lwp& lwp, const SystemCall& call) { return single(lwp, call, true, nullptr); }
-SysResult<Return> sys_readv(Lwp& lwp, const SystemCall& call) { return vectored(lwp, call, false, nullptr); }
-SysResult<Return> sys_writev(Lwp& lwp, const SystemCall& call) { return vectored(lwp, call, true, nullptr); }
+SysResult<Return> sys_read(Lwp& lwp, const SystemCall& call) {
+    return single(lwp, call, false, nullptr);
+}
+SysResult<Return> sys_write(Lwp& lwp, const SystemCall& call) {
+    return single(lwp, call, true, nullptr);
+}
+SysResult<Return> sys_readv(Lwp& lwp, const SystemCall& call) {
+    return vectored(lwp, call, false, nullptr);
+}
+SysResult<Return> sys_writev(Lwp& lwp, const SystemCall& call) {
+    return vectored(lwp, call, true, nullptr);
+}
 
 SysResult<Return> sys_pread(Lwp& lwp, const SystemCall& call) {
     auto position = static_cast<std::int64_t>(call.word(3));

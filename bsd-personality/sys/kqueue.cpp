@@ -15,7 +15,8 @@ namespace {
 
 SysResult<Return> make_kqueue(Lwp& lwp, bool close_on_exec) {
     FileRef queue = TRY(Kqueue::create(*lwp.proc.files));
-    return Return(static_cast<std::uint64_t>(TRY(lwp.proc.files->install(static_cast<FileRef&&>(queue), close_on_exec))));
+    return Return(static_cast<std::uint64_t>(
+        TRY(lwp.proc.files->install(static_cast<FileRef&&>(queue), close_on_exec))));
 }
 
 struct EventList {
@@ -31,9 +32,10 @@ SysResult<void> put_event(Lwp& lwp, EventList& list, const KernelEvent& event, K
     return {};
 }
 
-// Applies the changes. A failing one becomes an event with EV_ERROR while there is room, else it fails the call.
-SysResult<void> apply_changes(Lwp& lwp, Kqueue& queue, UserAddress changes, std::uint32_t count, EventList& events,
-                              KeventLayout layout) {
+// Applies the changes. A failing one becomes an event with EV_ERROR while there is room, else it fails the
+// call.
+SysResult<void> apply_changes(Lwp& lwp, Kqueue& queue, UserAddress changes, std::uint32_t count,
+                              EventList& events, KeventLayout layout) {
     std::uint64_t size = kevent_size(layout);
     for (std::uint32_t i = 0; i < count; i++) {
         KeventRecord record{};
@@ -65,7 +67,8 @@ SysResult<Return> kevent_call(Lwp& lwp, const SystemCall& call, KeventLayout lay
     glue::Nanoseconds deadline = lwkt::no_timeout;
     bool poll = false;
     if (call.word(5) != 0) {
-        std::uint64_t timeout = TRY(to_nanoseconds(TRY(copyin<TimeSpec>(*lwp.proc.vmspace, call.address(5)))));
+        std::uint64_t timeout =
+            TRY(to_nanoseconds(TRY(copyin<TimeSpec>(*lwp.proc.vmspace, call.address(5)))));
         poll = timeout == 0;
         std::uint64_t now = glue::Clock::now().value;
         if (!poll && timeout < ~std::uint64_t{0} - now)
@@ -99,7 +102,9 @@ SysResult<Return> kevent_call(Lwp& lwp, const SystemCall& call, KeventLayout lay
 
 } // namespace
 
-SysResult<Return> sys_kqueue(Lwp& lwp, const SystemCall&) { return make_kqueue(lwp, false); }
+SysResult<Return> sys_kqueue(Lwp& lwp, const SystemCall&) {
+    return make_kqueue(lwp, false);
+}
 SysResult<Return> sys_kqueuex(Lwp& lwp, const SystemCall& call) {
     if (call.natural(0) & ~1u)
         return Failure(Errno::einval);

@@ -15,8 +15,15 @@ struct PollRecord {
 };
 static_assert(sizeof(PollRecord) == 8);
 enum PollBit : std::int16_t {
-    poll_in = 1, poll_priority = 2, poll_out = 4, poll_error = 8, poll_hangup = 0x10, poll_invalid = 0x20, poll_rdnorm = 0x40,
-    poll_rdband = 0x80, poll_wrband = 0x100,
+    poll_in = 1,
+    poll_priority = 2,
+    poll_out = 4,
+    poll_error = 8,
+    poll_hangup = 0x10,
+    poll_invalid = 0x20,
+    poll_rdnorm = 0x40,
+    poll_rdband = 0x80,
+    poll_wrband = 0x100,
 };
 constexpr std::int16_t poll_reading = poll_in | poll_rdnorm;
 
@@ -89,7 +96,8 @@ public:
             watch->file = FileRef(file);
             // Hang-ups are reported even if nothing was asked for.
             EventSource* reading = file->events(Direction::read);
-            EventSource* writing = (record.events & (poll_out | poll_wrband)) ? file->events(Direction::write) : nullptr;
+            EventSource* writing =
+                (record.events & (poll_out | poll_wrband)) ? file->events(Direction::write) : nullptr;
             if (reading)
                 reading->attach(watch->pollers[0], fired);
             if (writing && writing != reading)
@@ -174,7 +182,8 @@ SysResult<void> swap_mask(Lwp& lwp, UserAddress from) {
     return {};
 }
 
-// --- select ------------------------------------------------------------------------------------------------------------------
+// --- select
+// ------------------------------------------------------------------------------------------------------------------
 constexpr int select_limit = 1024;
 struct BitSet {
     std::uint64_t word[select_limit / 64];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// stat and statfs families, access, pathconf. One implementation; the layout is picked by the call and the ABI.
+// stat and statfs families, access, pathconf. One implementation; the layout is picked by the call and the
+// ABI.
 #include "bsd-personality/abi/file_records.hpp"
 #include "bsd-personality/sys/file_arguments.hpp"
 #include "lwkt/slab.hpp"
@@ -19,7 +20,8 @@ SysResult<Return> put_stat(Lwp& lwp, const Attributes& attributes, UserAddress t
     return Return();
 }
 
-SysResult<Return> stat_name(Lwp& lwp, int fd, UserAddress path, unsigned flags, UserAddress to, bool old_layout = false) {
+SysResult<Return> stat_name(Lwp& lwp, int fd, UserAddress path, unsigned flags, UserAddress to,
+                            bool old_layout = false) {
     VnodeRef vnode = TRY(vnode_argument(lwp, fd, path, flags));
     Attributes attributes;
     TRY(vnode->attributes(attributes));
@@ -72,7 +74,8 @@ SysResult<Return> sys_freebsd11_fstatat(Lwp& lwp, const SystemCall& call) {
     return stat_name(lwp, call.integer(0), call.address(1), lookup_flags(at), call.address(2), true);
 }
 
-// --- file systems ----------------------------------------------------------------------------------------------------------
+// --- file systems
+// ----------------------------------------------------------------------------------------------------------
 namespace {
 
 // The record may be larger than what belongs on a kernel stack.
@@ -113,8 +116,9 @@ SysResult<Return> statfs_descriptor(Lwp& lwp, const SystemCall& call, FsLayout l
 }
 
 SysResult<Return> list_file_systems(Lwp& lwp, const SystemCall& call, FsLayout layout) {
-    std::uint64_t size = is_dragonfly(lwp) ? sizeof(dragonfly::StatFs)
-                         : layout == FsLayout::freebsd11 ? sizeof(freebsd::StatFs11) : sizeof(freebsd::StatFs);
+    std::uint64_t size = is_dragonfly(lwp)               ? sizeof(dragonfly::StatFs)
+                         : layout == FsLayout::freebsd11 ? sizeof(freebsd::StatFs11)
+                                                         : sizeof(freebsd::StatFs);
     auto room = static_cast<std::int64_t>(call.word(1));
     constexpr const char* mounts[] = {"/", "/dev"};
     constexpr std::uint64_t mount_count = sizeof mounts / sizeof mounts[0];
@@ -132,9 +136,15 @@ SysResult<Return> list_file_systems(Lwp& lwp, const SystemCall& call, FsLayout l
 
 } // namespace
 
-SysResult<Return> sys_statfs(Lwp& lwp, const SystemCall& call) { return statfs_name(lwp, call, FsLayout::current); }
-SysResult<Return> sys_fstatfs(Lwp& lwp, const SystemCall& call) { return statfs_descriptor(lwp, call, FsLayout::current); }
-SysResult<Return> sys_getfsstat(Lwp& lwp, const SystemCall& call) { return list_file_systems(lwp, call, FsLayout::current); }
+SysResult<Return> sys_statfs(Lwp& lwp, const SystemCall& call) {
+    return statfs_name(lwp, call, FsLayout::current);
+}
+SysResult<Return> sys_fstatfs(Lwp& lwp, const SystemCall& call) {
+    return statfs_descriptor(lwp, call, FsLayout::current);
+}
+SysResult<Return> sys_getfsstat(Lwp& lwp, const SystemCall& call) {
+    return list_file_systems(lwp, call, FsLayout::current);
+}
 SysResult<Return> sys_freebsd11_statfs(Lwp& lwp, const SystemCall& call) {
     return statfs_name(lwp, call, FsLayout::freebsd11);
 }
@@ -144,10 +154,15 @@ SysResult<Return> sys_freebsd11_fstatfs(Lwp& lwp, const SystemCall& call) {
 SysResult<Return> sys_freebsd11_getfsstat(Lwp& lwp, const SystemCall& call) {
     return list_file_systems(lwp, call, FsLayout::freebsd11);
 }
-SysResult<Return> sys_statvfs(Lwp& lwp, const SystemCall& call) { return statfs_name(lwp, call, FsLayout::statvfs); }
-SysResult<Return> sys_fstatvfs(Lwp& lwp, const SystemCall& call) { return statfs_descriptor(lwp, call, FsLayout::statvfs); }
+SysResult<Return> sys_statvfs(Lwp& lwp, const SystemCall& call) {
+    return statfs_name(lwp, call, FsLayout::statvfs);
+}
+SysResult<Return> sys_fstatvfs(Lwp& lwp, const SystemCall& call) {
+    return statfs_descriptor(lwp, call, FsLayout::statvfs);
+}
 
-// --- access and limits -----------------------------------------------------------------------------------------------------
+// --- access and limits
+// -----------------------------------------------------------------------------------------------------
 namespace {
 
 SysResult<Return> access_name(Lwp& lwp, int fd, UserAddress path, std::uint32_t mode, std::uint32_t at) {

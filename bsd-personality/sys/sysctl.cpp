@@ -10,8 +10,9 @@ namespace bsd {
 namespace {
 
 // *oldlenp is written also when the buffer was too short, which is ENOMEM with the part copied.
-SysResult<Return> answer(Lwp& lwp, const SysctlNode* node, const std::int32_t* mib, unsigned depth, UserAddress old_value,
-                         UserAddress old_length, UserAddress new_value, std::uint64_t new_size) {
+SysResult<Return> answer(Lwp& lwp, const SysctlNode* node, const std::int32_t* mib, unsigned depth,
+                         UserAddress old_value, UserAddress old_length, UserAddress new_value,
+                         std::uint64_t new_size) {
     if (!node)
         return Failure(Errno::enoent);
     VmSpace& space = *lwp.proc.vmspace;
@@ -35,8 +36,8 @@ SysResult<Return> sys_sysctl(Lwp& lwp, const SystemCall& call) {
         return Failure(Errno::einval);
     std::int32_t mib[sysctl_depth];
     TRY(copyin(*lwp.proc.vmspace, call.address(0), mib, depth * sizeof mib[0]));
-    return answer(lwp, find_sysctl(lwp.proc.abi->kind, mib, depth), mib, depth, call.address(2), call.address(3),
-                  call.address(4), call.word(5));
+    return answer(lwp, find_sysctl(lwp.proc.abi->kind, mib, depth), mib, depth, call.address(2),
+                  call.address(3), call.address(4), call.word(5));
 }
 
 SysResult<Return> sys_sysctlbyname(Lwp& lwp, const SystemCall& call) {
@@ -50,7 +51,8 @@ SysResult<Return> sys_sysctlbyname(Lwp& lwp, const SystemCall& call) {
     const SysctlNode* node = find_sysctl(lwp.proc.abi->kind, Text(name, length));
     if (!node)
         return Failure(Errno::enoent);
-    return answer(lwp, node, node->number, node->depth, call.address(2), call.address(3), call.address(4), call.word(5));
+    return answer(lwp, node, node->number, node->depth, call.address(2), call.address(3), call.address(4),
+                  call.word(5));
 }
 
 SysResult<Return> sys_getrandom(Lwp& lwp, const SystemCall& call) {

@@ -98,10 +98,12 @@ void daemon(void*) {
 SysResult<void> start_console(const glue::Ring& input, const glue::Ring& output, const glue::Ring& error,
                               void (*ring_box)()) {
     console = lwkt::construct<Console>(input, output, error, ring_box);
-    lwkt::Thread* thread = lwkt::create(daemon, nullptr, lwkt::Priority::kernel_daemon, lwkt::CpuId{0}, "console");
+    lwkt::Thread* thread =
+        lwkt::create(daemon, nullptr, lwkt::Priority::kernel_daemon, lwkt::CpuId{0}, "console");
     if (!thread || !console)
         return Failure(Errno::enomem);
-    lwkt::set_event_handler(lwkt::CpuId{0}, __builtin_ctzll(glue::Vcpu::event_doorbell), doorbell_event, nullptr);
+    lwkt::set_event_handler(lwkt::CpuId{0}, __builtin_ctzll(glue::Vcpu::event_doorbell), doorbell_event,
+                            nullptr);
     lwkt::schedule(thread);
     return {};
 }

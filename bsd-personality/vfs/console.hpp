@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The jail's console: standard input, output and error of its first process are rings shared with the box. The box
-// rings this jail's doorbell when input has come or output has been taken; a daemon thread then wakes who waits, so
-// that everything but the ring itself stays under the giant token. Not a terminal: ioctl answers ENOTTY.
+// The jail's console: standard input, output and error of its first process are rings shared with the box.
+// The box rings this jail's doorbell when input has come or output has been taken; a daemon thread then wakes
+// who waits, so that everything but the ring itself stays under the giant token. Not a terminal: ioctl
+// answers ENOTTY.
 #pragma once
 
 #include "bsd-personality/vfs/vnode.hpp"
@@ -32,8 +33,8 @@ private:
 /// Made by start_console() at boot, never freed; null before.
 extern Console* console;
 
-/// Makes the console on rings that live for good, and the daemon thread that runs doorbell() when the box has rung.
-/// `ring_box` signals the box. Errors: ENOMEM.
+/// Makes the console on rings that live for good, and the daemon thread that runs doorbell() when the box has
+/// rung. `ring_box` signals the box. Errors: ENOMEM.
 SysResult<void> start_console(const glue::Ring& input, const glue::Ring& output, const glue::Ring& error,
                               void (*ring_box)());
 

@@ -16,7 +16,18 @@ namespace {
 constexpr std::uint32_t devfs_device = 0x6b01; // st_dev
 constexpr std::uint64_t first_descriptor_inode = 0x1000;
 
-enum class Device : std::uint8_t { root, fd_directory, null, zero, random, urandom, console, input, output, error };
+enum class Device : std::uint8_t {
+    root,
+    fd_directory,
+    null,
+    zero,
+    random,
+    urandom,
+    console,
+    input,
+    output,
+    error
+};
 
 struct DeviceName {
     Device device;
@@ -55,13 +66,16 @@ public:
         out.mode = row_ ? row_->mode : 0555;
         out.links = type == VnodeType::directory ? 2 : 1;
         out.special = type == VnodeType::character ? out.inode : 0;
-        out.size = row_ && row_->link ? static_cast<std::int64_t>(text(row_->link).size)
-                   : type == VnodeType::directory ? 512 : 0;
+        out.size = row_ && row_->link             ? static_cast<std::int64_t>(text(row_->link).size)
+                   : type == VnodeType::directory ? 512
+                                                  : 0;
         TimeSpec boot = to_timespec(wall_clock() - glue::Clock::now().value);
         out.access = out.modify = out.change = out.birth = {boot.seconds, boot.nanoseconds};
         return {};
     }
-    SysResult<void> change(const AttributeChange&) override { return {}; } // modes of devices are fixed; not an error
+    SysResult<void> change(const AttributeChange&) override {
+        return {};
+    } // modes of devices are fixed; not an error
     SysResult<VnodeRef> lookup(Text name) override;
     SysResult<void> read_directory(std::int64_t from, DirectoryConsumer& consumer) override;
     VnodeRef parent() override { return VnodeRef(&devfs_root()); }
@@ -152,8 +166,10 @@ SysResult<void> DeviceNode::read_directory(std::int64_t from, DirectoryConsumer&
         std::size_t at = sizeof digits;
         for (int rest = fd; at == sizeof digits || rest != 0; rest /= 10)
             digits[--at] = static_cast<char>('0' + rest % 10);
-        if (!consumer.take({first_descriptor_inode + static_cast<unsigned>(fd), VnodeType::character,
-                            {digits + at, sizeof digits - at}, index + 3}))
+        if (!consumer.take({first_descriptor_inode + static_cast<unsigned>(fd),
+                            VnodeType::character,
+                            {digits + at, sizeof digits - at},
+                            index + 3}))
             return {};
     }
     return {};
@@ -218,7 +234,8 @@ public:
     SysResult<FileRef> open(Lwp& lwp, std::uint32_t flags) override {
         File* file = TRY(lwp.proc.files->find(fd_));
         std::uint32_t access = flags & open_access_mask;
-        if ((access != open_write_only && !file->readable()) || (access != open_read_only && !file->writable()))
+        if ((access != open_write_only && !file->readable()) ||
+            (access != open_read_only && !file->writable()))
             return Failure(Errno::eacces);
         return FileRef(file);
     }
@@ -230,7 +247,9 @@ private:
     const int fd_;
 };
 
-Vnode* descriptor_node(int fd) { return lwkt::construct<DescriptorNode>(fd); }
+Vnode* descriptor_node(int fd) {
+    return lwkt::construct<DescriptorNode>(fd);
+}
 
 // Standard input, output and error of the first process: as /dev/console, but each with its own ring.
 class ConsoleFile final : public File {
@@ -247,7 +266,9 @@ public:
     SysResult<int> ioctl(Lwp& lwp, std::uint64_t command, void* argument) override {
         return device_nodes.node[0].ioctl(lwp, command, argument);
     }
-    SysResult<void> attributes(Lwp&, Attributes& out) override { return device_nodes.node[0].attributes(out); }
+    SysResult<void> attributes(Lwp&, Attributes& out) override {
+        return device_nodes.node[0].attributes(out);
+    }
     Readiness readiness(Direction direction) override { return console->readiness(stream_, direction); }
     EventSource* events(Direction direction) override { return console->events(direction); }
 
@@ -258,7 +279,9 @@ private:
 
 } // namespace
 
-Vnode& devfs_root() { return root_node; }
+Vnode& devfs_root() {
+    return root_node;
+}
 
 SysResult<FileRef> open_console(int stream) {
     auto* file = lwkt::construct<ConsoleFile>(stream);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// devfs: /dev, a fixed set of devices: null, zero, random, urandom, console, and the process's descriptors as fd/N with
-// stdin, stdout and stderr as links to them. Nothing can be created there. Under the giant token.
+// devfs: /dev, a fixed set of devices: null, zero, random, urandom, console, and the process's descriptors as
+// fd/N with stdin, stdout and stderr as links to them. Nothing can be created there. Under the giant token.
 #pragma once
 
 #include "bsd-personality/vfs/vnode.hpp"

@@ -12,8 +12,8 @@ struct FifoState {
     std::uint32_t readers = 0, writers = 0;
 };
 
-/// Opens a FIFO whose state is kept at `state` (null while nobody has it open). Waits for the other side unless
-/// nonblocking. Errors: ENXIO (nonblocking writer without readers), EINTR/ERESTART, ENOMEM.
+/// Opens a FIFO whose state is kept at `state` (null while nobody has it open). Waits for the other side
+/// unless nonblocking. Errors: ENXIO (nonblocking writer without readers), EINTR/ERESTART, ENOMEM.
 SysResult<FileRef> open_fifo(Lwp& lwp, Vnode& vnode, FifoState*& state, std::uint32_t flags);
 
 } // namespace bsd

@@ -20,7 +20,9 @@ struct FileLocks {
 
 namespace {
 
-bool overlap(const LockRange& a, const LockRange& b) { return a.start <= b.end && b.start <= a.end; }
+bool overlap(const LockRange& a, const LockRange& b) {
+    return a.start <= b.end && b.start <= a.end;
+}
 
 FileLock* conflict(FileLocks& locks, const void* owner, const LockRange& range) {
     for (FileLock* lock = locks.held.first(); lock; lock = locks.held.next(lock))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Advisory locks on vnodes: byte ranges owned by processes (fcntl F_SETLK; the owner is the process's descriptor table,
-// which dies with its last process) and whole files owned by open files (flock). Under the giant token.
+// Advisory locks on vnodes: byte ranges owned by processes (fcntl F_SETLK; the owner is the process's
+// descriptor table, which dies with its last process) and whole files owned by open files (flock). Under the
+// giant token.
 #pragma once
 
 #include "bsd-personality/vfs/vnode.hpp"

@@ -13,8 +13,8 @@ namespace {
 
 constexpr unsigned max_links = 32;
 
-// One walk. The rest of the path is a view into the caller's path, or, after a symbolic link, into `expanded_`: link
-// target followed by what came after the link.
+// One walk. The rest of the path is a view into the caller's path, or, after a symbolic link, into
+// `expanded_`: link target followed by what came after the link.
 class Walk {
 public:
     Walk(const LookupContext& context, unsigned flags, LookupResult& result)
@@ -227,12 +227,15 @@ SysResult<unsigned> directory_path(Vnode& root, Vnode& directory, char* buffer, 
     return capacity - at - 1;
 }
 
-// --- open --------------------------------------------------------------------------------------------------------------
+// --- open
+// --------------------------------------------------------------------------------------------------------------
 namespace {
 
-SysResult<VnodeRef> open_or_create(Lwp& lwp, int directory_fd, Text path, std::uint32_t flags, std::uint16_t mode, bool& created) {
+SysResult<VnodeRef> open_or_create(Lwp& lwp, int directory_fd, Text path, std::uint32_t flags,
+                                   std::uint16_t mode, bool& created) {
     LookupResult found;
-    unsigned how = lookup_parent | ((flags & (open_exclusive | open_no_follow)) ? 0u : unsigned{lookup_follow});
+    unsigned how =
+        lookup_parent | ((flags & (open_exclusive | open_no_follow)) ? 0u : unsigned{lookup_follow});
     TRY(namei(lwp, directory_fd, path, how, found));
     if (found.vnode) {
         if (flags & open_exclusive)
@@ -244,7 +247,8 @@ SysResult<VnodeRef> open_or_create(Lwp& lwp, int directory_fd, Text path, std::u
     TRY(check_permission(*found.directory, *lwp.proc.cred, may_write));
     created = true;
     return found.directory->create(found.name_view(), VnodeType::regular,
-                                   static_cast<std::uint16_t>(mode & 07777 & ~lwp.proc.umask & ~01000), *lwp.proc.cred);
+                                   static_cast<std::uint16_t>(mode & 07777 & ~lwp.proc.umask & ~01000),
+                                   *lwp.proc.cred);
 }
 
 } // namespace
@@ -285,7 +289,8 @@ SysResult<FileRef> open_path(Lwp& lwp, int directory_fd, Text path, std::uint32_
         if ((flags & open_truncate) && vnode->type == VnodeType::regular)
             TRY(vnode->truncate(0));
     }
-    constexpr std::uint32_t kept = open_access_mask | open_nonblock | open_append | open_async | open_sync | open_direct;
+    constexpr std::uint32_t kept =
+        open_access_mask | open_nonblock | open_append | open_async | open_sync | open_direct;
     return vnode->open(lwp, flags & kept);
 }
 

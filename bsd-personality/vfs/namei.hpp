@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Path lookup. A path is first copied from user memory into a PathBuffer (on the caller's stack or from the slab), then
-// walked from the process's root, its working directory or a directory descriptor. Mount points are crossed, symbolic
-// links followed (at most 32), ".." stays inside the process's root.
+// Path lookup. A path is first copied from user memory into a PathBuffer (on the caller's stack or from the
+// slab), then walked from the process's root, its working directory or a directory descriptor. Mount points
+// are crossed, symbolic links followed (at most 32), ".." stays inside the process's root.
 #pragma once
 
 #include "bsd-personality/vfs/vnode.hpp"
@@ -31,7 +31,8 @@ enum LookupFlag : unsigned {
 
 struct LookupResult {
     VnodeRef vnode;     // null only with lookup_parent: it does not exist
-    VnodeRef directory; // with lookup_parent or lookup_hold_name: where the last component lies; null for "/" and the like
+    VnodeRef directory; // with lookup_parent or lookup_hold_name: where the last component lies; null for "/"
+                        // and the like
     char name[name_max + 1];
     unsigned name_length = 0;
     bool wants_directory = false; // the path ended in a slash
@@ -53,8 +54,8 @@ SysResult<void> namei(Lwp& lwp, int directory_fd, Text path, unsigned flags, Loo
 /// namei for callers inside the personality that need just the vnode (exec, chroot): follows links.
 SysResult<VnodeRef> find_vnode(Lwp& lwp, Text path);
 
-/// The absolute path of a directory inside `root` (getcwd). Returns the length without NUL. Errors: ENOENT (removed or
-/// outside), ERANGE (does not fit `capacity`, the NUL included).
+/// The absolute path of a directory inside `root` (getcwd). Returns the length without NUL. Errors: ENOENT
+/// (removed or outside), ERANGE (does not fit `capacity`, the NUL included).
 SysResult<unsigned> directory_path(Vnode& root, Vnode& directory, char* buffer, unsigned capacity);
 
 /// open(2) without a descriptor: flags are OpenFlag. Errors: all of open(2).

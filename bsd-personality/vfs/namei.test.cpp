@@ -94,7 +94,8 @@ TEST_F(NameiTest, CrossesMountsBothWays) {
 }
 
 TEST_F(NameiTest, StaysInTheRootAndBeneath) {
-    VnodeRef jailed = make(*proc.root, "jail", VnodeType::directory), inner = make(*jailed, "in", VnodeType::directory);
+    VnodeRef jailed = make(*proc.root, "jail", VnodeType::directory),
+             inner = make(*jailed, "in", VnodeType::directory);
     make(*inner, "out", VnodeType::symlink, "../../..");
     make(*inner, "abs", VnodeType::symlink, "/in");
     EXPECT_EQ(error_of("jail/..", lookup_beneath), Errno{});
@@ -116,7 +117,8 @@ TEST_F(NameiTest, ChecksPermissions) {
     EXPECT_EQ(find("/a/b"), b.get());
     proc.cred->uid = 7;
     EXPECT_EQ(error_of("/a/b"), Errno::eacces);
-    EXPECT_EQ(open_path(lwp, at_fdcwd, view("/new"), open_write_only | open_create, 0644).error(), Errno::eacces);
+    EXPECT_EQ(open_path(lwp, at_fdcwd, view("/new"), open_write_only | open_create, 0644).error(),
+              Errno::eacces);
     auto made = open_path(lwp, at_fdcwd, view("/tmp/new"), open_write_only | open_create, 0666);
     ASSERT_TRUE(made.ok());
     Attributes attributes;
@@ -129,7 +131,9 @@ TEST_F(NameiTest, OpenRefuses) {
     make(*proc.root, "dir", VnodeType::directory);
     make(*proc.root, "file", VnodeType::regular);
     make(*proc.root, "link", VnodeType::symlink, "file");
-    auto error = [&](const char* path, std::uint32_t flags) { return open_path(lwp, at_fdcwd, view(path), flags, 0644).error(); };
+    auto error = [&](const char* path, std::uint32_t flags) {
+        return open_path(lwp, at_fdcwd, view(path), flags, 0644).error();
+    };
     EXPECT_EQ(error("/dir", open_write_only), Errno::eisdir);
     EXPECT_EQ(error("/file", open_directory), Errno::enotdir);
     EXPECT_EQ(error("/file", open_create | open_exclusive | open_read_write), Errno::eexist);

@@ -13,17 +13,25 @@
 namespace lwkt {
 
 static std::map<const void*, unsigned> woken;
-void wakeup(const void* ident) { woken[ident]++; }
-Wake tsleep(const void*, unsigned, const char*, Nanoseconds) { return Wake::interrupted; }
+void wakeup(const void* ident) {
+    woken[ident]++;
+}
+Wake tsleep(const void*, unsigned, const char*, Nanoseconds) {
+    return Wake::interrupted;
+}
 void tsleep_interlock(const void*, unsigned) {}
 void tsleep_remove() {}
 void Callout::reset(Nanoseconds, Function, void*) {}
-bool Callout::stop() { return true; }
+bool Callout::stop() {
+    return true;
+}
 void Callout::drain() {}
 void Token::acquire_slow(Thread*, std::uintptr_t) {}
 void Token::release_slow(Thread*) {}
 void Token::wake_waiters() {}
-Thread* create(ThreadFunction, void*, Priority, CpuId, const char*, std::size_t) { return nullptr; }
+Thread* create(ThreadFunction, void*, Priority, CpuId, const char*, std::size_t) {
+    return nullptr;
+}
 void schedule(Thread*) {}
 void set_event_handler(CpuId, unsigned, EventHandler, void*) {}
 
@@ -35,27 +43,54 @@ lwkt::Token giant("giant");
 List<Proc, &Proc::all> all_processes;
 Jail jail;
 constinit const SystemCallTable freebsd_system_calls{}, dragonfly_system_calls{};
-static int same(Errno error) { return static_cast<int>(error); }
-const Abi freebsd_abi = {.kind = AbiKind::freebsd, .system_name = "FreeBSD", .calls = freebsd_system_calls,
-                         .errno_number = same, .at_fdcwd = -100, .stack_top = 0, .sigcode_address = 0, .ps_strings = 0,
-                         .position_independent_base = 0, .max_stack = 0, .default_stack_limit = 0, .trampoline = nullptr,
-                         .trampoline_size = 0, .send_signal = nullptr, .signal_return = nullptr, .signal_info = nullptr,
+static int same(Errno error) {
+    return static_cast<int>(error);
+}
+const Abi freebsd_abi = {.kind = AbiKind::freebsd,
+                         .system_name = "FreeBSD",
+                         .calls = freebsd_system_calls,
+                         .errno_number = same,
+                         .at_fdcwd = -100,
+                         .stack_top = 0,
+                         .sigcode_address = 0,
+                         .ps_strings = 0,
+                         .position_independent_base = 0,
+                         .max_stack = 0,
+                         .default_stack_limit = 0,
+                         .trampoline = nullptr,
+                         .trampoline_size = 0,
+                         .send_signal = nullptr,
+                         .signal_return = nullptr,
+                         .signal_info = nullptr,
                          .build_stack = nullptr};
 
 void PendingSignals::discard(SignalSet) {}
-Proc* find_process(pid_t) { return nullptr; }
-Usage usage_of(const Proc& proc) { return proc.usage; }
-SysResult<bool> interruptible_sleep(Lwp&, const void*, const char*, lwkt::Nanoseconds) { return Failure(Errno::erestart); }
+Proc* find_process(pid_t) {
+    return nullptr;
+}
+Usage usage_of(const Proc& proc) {
+    return proc.usage;
+}
+SysResult<bool> interruptible_sleep(Lwp&, const void*, const char*, lwkt::Nanoseconds) {
+    return Failure(Errno::erestart);
+}
 
-std::uint64_t wall_clock() { return 1'700'000'000'000'000'000; }
-glue::Nanoseconds from_wall_clock(std::uint64_t nanoseconds) { return glue::Nanoseconds{nanoseconds}; }
+std::uint64_t wall_clock() {
+    return 1'700'000'000'000'000'000;
+}
+glue::Nanoseconds from_wall_clock(std::uint64_t nanoseconds) {
+    return glue::Nanoseconds{nanoseconds};
+}
 TimeSpec to_timespec(std::uint64_t n) {
     return {static_cast<std::int64_t>(n / 1'000'000'000), static_cast<std::int64_t>(n % 1'000'000'000)};
 }
 TimeVal to_timeval(std::uint64_t n) {
-    return {static_cast<std::int64_t>(n / 1'000'000'000), static_cast<std::int64_t>(n % 1'000'000'000 / 1000)};
+    return {static_cast<std::int64_t>(n / 1'000'000'000),
+            static_cast<std::int64_t>(n % 1'000'000'000 / 1000)};
 }
-RusageRecord to_record(const Usage&) { return {}; }
+RusageRecord to_record(const Usage&) {
+    return {};
+}
 
 namespace test {
 
@@ -83,7 +118,9 @@ Process::~Process() {
     Tmpfs::destroy(&mount);
 }
 
-unsigned wakeups(const void* ident) { return std::exchange(lwkt::woken[ident], 0); }
+unsigned wakeups(const void* ident) {
+    return std::exchange(lwkt::woken[ident], 0);
+}
 
 } // namespace test
 } // namespace bsd

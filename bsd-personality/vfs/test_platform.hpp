@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A process without threads for host tests of files: calls run in it directly, and a call that would sleep answers
-// ERESTART instead, so that tests see where it would have blocked.
+// A process without threads for host tests of files: calls run in it directly, and a call that would sleep
+// answers ERESTART instead, so that tests see where it would have blocked.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,6 +25,8 @@ struct Process {
 /// How often lwkt::wakeup was called for an address since the last question.
 unsigned wakeups(const void* ident);
 
-inline Text view(const char* string) { return text(string); }
+inline Text view(const char* string) {
+    return text(string);
+}
 
 } // namespace bsd::test

@@ -125,7 +125,8 @@ TmpfsEntry* Tmpfs::insert(TmpfsNode& directory, TmpfsNode& node, Text name, bool
 
 // The node keeps its link count: whoever erases drops it afterwards, when the entry is gone.
 void Tmpfs::erase(TmpfsEntry& entry) {
-    for (TmpfsEntry** link = &buckets_[entry.hash & (bucket_count_ - 1)]; *link; link = &(*link)->next_in_bucket)
+    for (TmpfsEntry** link = &buckets_[entry.hash & (bucket_count_ - 1)]; *link;
+         link = &(*link)->next_in_bucket)
         if (*link == &entry) {
             *link = entry.next_in_bucket;
             break;
@@ -162,7 +163,8 @@ SysResult<void> Tmpfs::fill(const proto::ImageReader& image) {
         proto::ImageNode source = image.entry(i);
         TmpfsNode* node = root_;
         if (i != 0) {
-            constexpr VnodeType kinds[] = {VnodeType::none, VnodeType::directory, VnodeType::regular, VnodeType::symlink};
+            constexpr VnodeType kinds[] = {VnodeType::none, VnodeType::directory, VnodeType::regular,
+                                           VnodeType::symlink};
             node = TmpfsNode::create(*this, kinds[static_cast<unsigned>(source.type) & 3], 0, 0, 0);
             TmpfsNode* directory = table[source.parent / chunk][source.parent % chunk];
             if (!node || !insert(*directory, *node, source.name, false)) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tmpfs: a file system in memory. The root of a jail is one, filled from the jail's image: names and link targets stay
-// in the image, and so does the content of files until it is written to; a memory object is made when a file is first
-// opened. All names of a mount lie in one hash table keyed by (directory, name): directory lookup and name cache are
-// the same thing here. Under the giant token.
+// tmpfs: a file system in memory. The root of a jail is one, filled from the jail's image: names and link
+// targets stay in the image, and so does the content of files until it is written to; a memory object is made
+// when a file is first opened. All names of a mount lie in one hash table keyed by (directory, name):
+// directory lookup and name cache are the same thing here. Under the giant token.
 #pragma once
 
 #include "bsd-personality/vfs/vnode.hpp"
@@ -22,7 +22,7 @@ struct TmpfsEntry {
     TmpfsEntry* next_in_bucket = nullptr;
     TmpfsNode* directory = nullptr;
     TmpfsNode* node = nullptr;
-    Text name;             // in the image, or behind this structure
+    Text name; // in the image, or behind this structure
     std::uint32_t hash = 0;
     std::uint32_t own_bytes = 0; // of the name, when behind this structure
     std::int64_t cookie = 0;     // position for getdirentries; larger for later entries
@@ -36,8 +36,8 @@ public:
     static void destroy(Tmpfs* mount);
     TmpfsNode& root() { return *root_; }
 
-    /// Enters everything of an image. Errors: ENOMEM, EINVAL (an entry that cannot be). Names and contents stay where
-    /// the image lies, which must be for good.
+    /// Enters everything of an image. Errors: ENOMEM, EINVAL (an entry that cannot be). Names and contents
+    /// stay where the image lies, which must be for good.
     SysResult<void> fill(const proto::ImageReader& image);
 
     TmpfsEntry* find(const TmpfsNode& directory, Text name) const;
@@ -61,15 +61,19 @@ private:
 class TmpfsNode final : public Vnode {
 public:
     /// `link_count` names will refer to it. Null when memory is exhausted.
-    static TmpfsNode* create(Tmpfs& mount, VnodeType type, std::uint16_t mode, std::uint32_t uid, std::uint32_t gid);
-    TmpfsNode(Tmpfs& mount, VnodeType kind) : Vnode(kind), mount_(mount), inode_(mount.next_inode++) { mount.nodes++; }
+    static TmpfsNode* create(Tmpfs& mount, VnodeType type, std::uint16_t mode, std::uint32_t uid,
+                             std::uint32_t gid);
+    TmpfsNode(Tmpfs& mount, VnodeType kind) : Vnode(kind), mount_(mount), inode_(mount.next_inode++) {
+        mount.nodes++;
+    }
     ~TmpfsNode();
     Tmpfs& mount() { return mount_; }
 
     SysResult<void> attributes(Attributes& out) override;
     SysResult<void> change(const AttributeChange& change) override;
     SysResult<VnodeRef> lookup(Text name) override;
-    SysResult<VnodeRef> create(Text name, VnodeType kind, std::uint16_t mode, const Ucred& owner, Text target) override;
+    SysResult<VnodeRef> create(Text name, VnodeType kind, std::uint16_t mode, const Ucred& owner,
+                               Text target) override;
     SysResult<void> link(Text name, Vnode& existing) override;
     SysResult<void> remove(Text name, bool directory) override;
     SysResult<void> rename(Text name, Vnode& to_directory, Text to_name) override;
@@ -101,7 +105,8 @@ private:
     std::uint16_t mode_ = 0;
     std::uint32_t links_ = 0, uid_ = 0, gid_ = 0, flags_ = 0;
     FileTime access_, modify_, change_, birth_;
-    // Ticks of what happened since the times above were brought up to date; 0: nothing. Converted when asked for.
+    // Ticks of what happened since the times above were brought up to date; 0: nothing. Converted when asked
+    // for.
     std::uint64_t access_stamp_ = 0, modify_stamp_ = 0, change_stamp_ = 0;
     // Regular files: content; made from the image's bytes when first needed.
     Ref<vm::Object> object_;

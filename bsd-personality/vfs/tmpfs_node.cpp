@@ -14,7 +14,8 @@
 
 namespace bsd {
 
-TmpfsNode* TmpfsNode::create(Tmpfs& mount, VnodeType type, std::uint16_t mode, std::uint32_t uid, std::uint32_t gid) {
+TmpfsNode* TmpfsNode::create(Tmpfs& mount, VnodeType type, std::uint16_t mode, std::uint32_t uid,
+                             std::uint32_t gid) {
     auto* node = lwkt::construct<TmpfsNode>(mount, type);
     if (!node)
         return nullptr;
@@ -34,7 +35,9 @@ TmpfsNode::~TmpfsNode() {
     mount_.nodes--;
 }
 
-void TmpfsNode::inactive() { free_if_unused(); }
+void TmpfsNode::inactive() {
+    free_if_unused();
+}
 void TmpfsNode::free_if_unused() {
     std::uint32_t held = type == VnodeType::directory ? 1 : 0;
     if (references_ == 0 && links_ <= held)
@@ -47,7 +50,9 @@ void TmpfsNode::drop_link() {
     free_if_unused();
 }
 
-void TmpfsNode::touch(std::uint64_t& stamp) { stamp = glue::Clock::ticks().value; }
+void TmpfsNode::touch(std::uint64_t& stamp) {
+    stamp = glue::Clock::ticks().value;
+}
 void TmpfsNode::settle(FileTime& time, std::uint64_t& stamp) {
     if (stamp == 0)
         return;
@@ -118,7 +123,8 @@ std::int64_t TmpfsNode::size() {
     }
 }
 
-// --- directories ---------------------------------------------------------------------------------------------------------
+// --- directories
+// ---------------------------------------------------------------------------------------------------------
 SysResult<VnodeRef> TmpfsNode::lookup(Text name) {
     if (type != VnodeType::directory)
         return Failure(Errno::enotdir);
@@ -128,7 +134,8 @@ SysResult<VnodeRef> TmpfsNode::lookup(Text name) {
     return VnodeRef(entry->node);
 }
 
-SysResult<VnodeRef> TmpfsNode::create(Text name, VnodeType kind, std::uint16_t mode, const Ucred& owner, Text target) {
+SysResult<VnodeRef> TmpfsNode::create(Text name, VnodeType kind, std::uint16_t mode, const Ucred& owner,
+                                      Text target) {
     if (type != VnodeType::directory)
         return Failure(Errno::enotdir);
     if (links_ < 2)
@@ -280,7 +287,8 @@ SysResult<void> TmpfsNode::read_directory(std::int64_t from, DirectoryConsumer& 
             return {};
     }
     TmpfsEntry* entry = hint_ && hint_->cookie >= from && from > 2 ? hint_ : entries_.first();
-    while (entry) { // the hint may lie beyond `from` by removed entries only, or the list is walked from its start
+    while (entry) { // the hint may lie beyond `from` by removed entries only, or the list is walked from its
+                    // start
         TmpfsEntry* before = entry->in_directory.previous;
         if (entry == hint_ && before && before->cookie >= from) {
             entry = entries_.first();
@@ -297,9 +305,12 @@ SysResult<void> TmpfsNode::read_directory(std::int64_t from, DirectoryConsumer& 
     return {};
 }
 
-VnodeRef TmpfsNode::parent() { return VnodeRef(self_ ? self_->directory : this); }
+VnodeRef TmpfsNode::parent() {
+    return VnodeRef(self_ ? self_->directory : this);
+}
 
-// --- content ---------------------------------------------------------------------------------------------------------------
+// --- content
+// ---------------------------------------------------------------------------------------------------------------
 SysResult<Text> TmpfsNode::target() {
     if (type != VnodeType::symlink)
         return Failure(Errno::einval);
@@ -310,7 +321,8 @@ SysResult<vm::Object*> TmpfsNode::object() {
     if (type != VnodeType::regular)
         return Failure(Errno::enodev);
     if (!object_) {
-        object_ = image_size_ != 0 ? vm::Object::create_image(image_offset_, image_size_) : vm::Object::create_file(0);
+        object_ = image_size_ != 0 ? vm::Object::create_image(image_offset_, image_size_)
+                                   : vm::Object::create_file(0);
         if (!object_)
             return Failure(Errno::enomem);
     }
@@ -399,7 +411,8 @@ SysResult<FileRef> TmpfsNode::open(Lwp& lwp, std::uint32_t flags) {
 
 void TmpfsNode::file_system(FileSystemInformation& out) {
     vm::PageCounts pages = vm::page_counts();
-    out = {"tmpfs", "tmpfs", mount_.mounted_on, 0x87, pages.total, pages.free, mount_.nodes + pages.free, pages.free,
+    out = {"tmpfs",       "tmpfs",    mount_.mounted_on,         0x87,
+           pages.total,   pages.free, mount_.nodes + pages.free, pages.free,
            mount_.device, false};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Vnodes: files, directories, links and devices of all file systems, with the operations on them. Counted references,
-// guarded by the giant token. Names passed to operations are single path components that namei has checked (1 to 255
-// bytes, no '/', neither "." nor "..").
+// Vnodes: files, directories, links and devices of all file systems, with the operations on them. Counted
+// references, guarded by the giant token. Names passed to operations are single path components that namei
+// has checked (1 to 255 bytes, no '/', neither "." nor "..").
 #pragma once
 
 #include "bsd-personality/kern/event.hpp"
@@ -19,7 +19,9 @@ constexpr std::uint16_t type_bits(VnodeType type) {
     constexpr std::uint16_t bits[] = {0, 0x8000, 0x4000, 0x6000, 0x2000, 0xa000, 0xc000, 0x1000};
     return bits[static_cast<unsigned>(type)];
 }
-constexpr std::uint8_t directory_type(VnodeType type) { return static_cast<std::uint8_t>(type_bits(type) >> 12); }
+constexpr std::uint8_t directory_type(VnodeType type) {
+    return static_cast<std::uint8_t>(type_bits(type) >> 12);
+}
 
 struct FileTime {
     std::int64_t seconds = 0;
@@ -44,7 +46,14 @@ struct Attributes {
 
 /// What chmod, chown, utimes, chflags and truncate change: fields whose bit is set.
 struct AttributeChange {
-    enum Field : unsigned { mode_field = 1, owner_field = 2, group_field = 4, access_field = 8, modify_field = 16, flags_field = 32 };
+    enum Field : unsigned {
+        mode_field = 1,
+        owner_field = 2,
+        group_field = 4,
+        access_field = 8,
+        modify_field = 16,
+        flags_field = 32
+    };
     unsigned fields = 0;
     std::uint16_t mode = 0;
     std::uint32_t uid = 0, gid = 0;
@@ -96,7 +105,8 @@ public:
 
     // Directories. Errors: ENOTDIR on anything else, ENOENT, EEXIST, ENOTEMPTY, EROFS, ENOSPC.
     virtual SysResult<VnodeRef> lookup(Text name);
-    virtual SysResult<VnodeRef> create(Text name, VnodeType kind, std::uint16_t mode, const Ucred& owner, Text target = {});
+    virtual SysResult<VnodeRef> create(Text name, VnodeType kind, std::uint16_t mode, const Ucred& owner,
+                                       Text target = {});
     virtual SysResult<void> link(Text name, Vnode& existing);
     virtual SysResult<void> remove(Text name, bool directory);
     /// Within one file system (EXDEV otherwise); what `to_name` names is replaced.
@@ -127,10 +137,11 @@ public:
     virtual void file_system(FileSystemInformation& out) = 0;
 
     const VnodeType type;
-    Vnode* mounted = nullptr; // root of a file system on top of this directory; mounts last as long as the jail
-    Vnode* covers = nullptr;  // of such a root: the directory below it
+    Vnode* mounted =
+        nullptr; // root of a file system on top of this directory; mounts last as long as the jail
+    Vnode* covers = nullptr;             // of such a root: the directory below it
     EventSource* vnode_events = nullptr; // EVFILT_VNODE; made when first asked for
-    struct FileLocks* locks = nullptr; // advisory locks; made when first asked for
+    struct FileLocks* locks = nullptr;   // advisory locks; made when first asked for
 
 protected:
     ~Vnode() = default;

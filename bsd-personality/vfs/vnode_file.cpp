@@ -37,7 +37,8 @@ SysResult<void> VnodeFile::write(Lwp& lwp, Uio& uio, const std::int64_t* positio
     if (vnode_->type == VnodeType::regular) {
         std::uint64_t end;
         std::uint64_t limit = lwp.proc.limits[limit_fsize].current;
-        if (__builtin_add_overflow(static_cast<std::uint64_t>(at), before, &end) || end > limit_infinity || end > limit)
+        if (__builtin_add_overflow(static_cast<std::uint64_t>(at), before, &end) || end > limit_infinity ||
+            end > limit)
             return Failure(Errno::efbig);
     }
     auto result = vnode_->write(lwp, uio, at, flags);
@@ -86,8 +87,14 @@ SysResult<int> VnodeFile::ioctl(Lwp& lwp, std::uint64_t command, void* argument)
     return vnode_->ioctl(lwp, command, argument);
 }
 
-SysResult<void> VnodeFile::attributes(Lwp&, Attributes& out) { return vnode_->attributes(out); }
-SysResult<void> VnodeFile::truncate(Lwp&, std::int64_t length) { return vnode_->truncate(length); }
-SysResult<vm::Object*> VnodeFile::mapping(Lwp&) { return vnode_->object(); }
+SysResult<void> VnodeFile::attributes(Lwp&, Attributes& out) {
+    return vnode_->attributes(out);
+}
+SysResult<void> VnodeFile::truncate(Lwp&, std::int64_t length) {
+    return vnode_->truncate(length);
+}
+SysResult<vm::Object*> VnodeFile::mapping(Lwp&) {
+    return vnode_->object();
+}
 
 } // namespace bsd
