@@ -226,7 +226,7 @@ void program_timer(Core& core, Word now) {
             next = end < next ? end : next;
         }
         if (thread->vcpu) {
-            Word deadline = __atomic_load_n(&thread->vcpu->page->deadline, __ATOMIC_RELAXED);
+            Word deadline = vcpu_deadline(*thread);
             next = deadline < next ? deadline : next;
         }
     }
@@ -258,7 +258,7 @@ void handle_timer(Core& core) {
     }
     if (Thread* thread = core.current) {
         core.reschedule |= core.turn_over;
-        if (thread->vcpu && __atomic_load_n(&thread->vcpu->page->deadline, __ATOMIC_RELAXED) <= now)
+        if (thread->vcpu && vcpu_deadline(*thread) <= now)
             vcpu_event(core, *thread, abi::Trap::deadline);
     }
     program_timer(core, now);
@@ -302,7 +302,7 @@ void schedule(Core& core) {
         next->vcpu->page->stolen += now - next->ready_since;
     switch_to(core, *next);
     program_timer(core, now);
-    if (next->vcpu && __atomic_load_n(&next->vcpu->page->deadline, __ATOMIC_RELAXED) <= now)
+    if (next->vcpu && vcpu_deadline(*next) <= now)
         vcpu_event(core, *next, abi::Trap::deadline);
 }
 

@@ -92,6 +92,7 @@ struct Vcpu : CoreObject {
     Notification* notification = nullptr;
     abi::VcpuPage* page = nullptr; // kernel page, also mapped in the thread's task
     Word page_address = 0;
+    Word delivered_deadline = 0; // the value in the page that has had its effect: it counts no more until changed
 };
 
 } // namespace kernel

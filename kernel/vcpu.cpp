@@ -12,6 +12,11 @@ namespace {
 Word read_once(const Word& field) { return __atomic_load_n(&field, __ATOMIC_RELAXED); }
 } // namespace
 
+Word vcpu_deadline(const Thread& thread) {
+    Word deadline = read_once(thread.vcpu->page->deadline);
+    return deadline == thread.vcpu->delivered_deadline ? abi::no_deadline : deadline;
+}
+
 void leave_guest(Core& core, Thread& thread, abi::Trap trap) {
     abi::VcpuPage& page = *thread.vcpu->page;
     page.fs_base = arch::read_fs_base();
@@ -84,6 +89,8 @@ void vcpu_event(Core& core, Thread& thread, abi::Trap reason) {
     abi::VcpuPage& page = *thread.vcpu->page;
     if (reason == abi::Trap::event)
         __atomic_store_n(&page.pending, 1, __ATOMIC_RELAXED);
+    else
+        thread.vcpu->delivered_deadline = read_once(page.deadline);
     if (thread.state == ThreadState::waiting && !thread.queue) // vcpu_wait
         return finish(core, thread, Error::ok);
     if (thread.in_guest) {

@@ -89,7 +89,8 @@ struct VcpuPage {
     Registers user; // state to resume and state at the trap
     Word fs_base, gs_base;
     Word fault_address;
-    Word deadline; // absolute ticks at which vcpu_run, vcpu_wait or an upcall happens; no_deadline for none
+    Word deadline; // absolute ticks at which vcpu_run or vcpu_wait returns, or an upcall happens; no_deadline for none.
+                   // The kernel looks at it in vcpu_run and vcpu_wait, at switches, and whenever its timer fires
     Word events;   // notification bits that arrived; the server takes them with one atomic exchange
     std::uint32_t upcall_enable; // 1: an event or deadline interrupts the server's own code by an upcall
     std::uint32_t pending;       // set by the kernel when it could not upcall; cleared by the server

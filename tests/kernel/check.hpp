@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of the kernel suite: each is a function, listed in main.cpp; a failed CHECK names itself and the suite goes on.
+#pragma once
+
+#include "tests/kernel/laboratory.hpp"
+
+namespace laboratory {
+
+extern unsigned failures;
+
+void report(const char* file, int line, const char* expression, Word got, Word wanted);
+
+#define CHECK_EQ(got, wanted)                                                                                          \
+    do {                                                                                                               \
+        auto got_ = static_cast<Word>(got);                                                                            \
+        auto wanted_ = static_cast<Word>(wanted);                                                                      \
+        if (got_ != wanted_)                                                                                           \
+            laboratory::report(__FILE_NAME__, __LINE__, #got, got_, wanted_);                                          \
+    } while (0)
+#define CHECK(condition) CHECK_EQ(static_cast<bool>(condition), true)
+#define CHECK_ERROR(reply, wanted) CHECK_EQ((reply).error, glue::Error::wanted)
+
+// Free pages of the root pool, after what was destroyed has been given back.
+Word free_pages();
+
+// The tests, one file a subject.
+void test_capabilities();
+void test_pools();
+void test_regions_and_mapping();
+void test_confinement();
+void test_threads();
+void test_ipc();
+void test_ipc_across_cores();
+void test_notifications();
+void test_timers();
+void test_interrupts();
+void test_vcpu();
+void test_upcalls();
+void test_leaving_to_guest();
+void test_scheduling();
+void test_destroy();
+
+} // namespace laboratory
