@@ -31,6 +31,10 @@ void io_write(unsigned index, std::uint32_t value) {
 } // namespace
 
 void initialize_apic() {
+    // The old interrupt controllers first, while the local APIC still listens to them: a tick that the firmware left
+    // pending there would otherwise be served with no vector (a general-protection fault in emulation).
+    out8(0x21, 0xff);
+    out8(0xa1, 0xff);
     local(local_spurious) = 0x100 | vector_spurious;
     local(local_tpr) = 0;
     local(local_lint0) = masked_bit;
