@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "box/supervisor.hpp"
 
+#include "glue/console.hpp"
+
 namespace box {
 
 using abi::Operation;
@@ -8,7 +10,22 @@ using glue::native::check;
 using glue::native::invoke;
 
 namespace {
-constexpr unsigned fault_priority = 101; // above the box's main thread
+
+constexpr std::uint64_t main_badge = max_children + 1;
+
+/// The box itself is broken: nobody is left to clean up, but the reason shall be seen.
+void report_own_fault(const glue::native::Message& message) {
+    glue::Console::write("box: panic: own fault at ");
+    glue::Console::write_hex(message.word[1]);
+    glue::Console::write(" address ");
+    glue::Console::write_hex(message.word[0]);
+    glue::Console::write(" vector ");
+    glue::Console::write_decimal(message.word[3]);
+    glue::Console::write("\n");
+}
+
+constexpr unsigned main_priority = 100;
+constexpr unsigned fault_priority = main_priority + 1;
 constexpr std::uint32_t refused = 1;
 constexpr std::size_t stack_size = 8 << 10;
 alignas(4096) std::byte stacks[abi::max_cores][stack_size];
@@ -31,6 +48,10 @@ glue::Outcome<void> Supervisor::initialize(std::uint32_t cores, const glue::Noti
         const auto thread = TRY(glue::Thread::create(p));
         TRY(thread.start(run, &core_[i], stacks[i] + stack_size));
     }
+    const abi::Selector own = glue::allocate_selector();
+    TRY(check(invoke(Operation::capability_copy, abi::root_task, own, abi::root_task, core_[0].endpoint,
+                     abi::endpoint_right::send, main_badge)));
+    TRY(check(invoke(Operation::thread_configure, abi::root_thread, main_priority, 0, own, 0)));
     return {};
 }
 
@@ -58,6 +79,8 @@ void Supervisor::run(void* argument) {
             __atomic_store_n(&fault.happened, 1, __ATOMIC_RELEASE);
             (void)invoke(Operation::signal, self.signal_);
         }
+        if (error == glue::Error::ok && message.badge == main_badge)
+            report_own_fault(message);
         // A reply with a label of its own refuses to handle the fault: the thread stays stopped.
         message = {abi::make_tag(refused, 0), {}, 0};
         error = glue::native::exchange(Operation::reply_wait, core.endpoint, message);
