@@ -30,6 +30,7 @@ void upcall() {
 void idle_loop(GlobalData& gd) {
     for (;;) {
         __atomic_exchange_n(&gd.requests, 0, __ATOMIC_RELAXED);
+        reap(gd);
         process_events(gd);
         if (gd.ready_bits != 0) {
             gd.idle.state = ThreadState::ready; // but on no queue

@@ -26,31 +26,45 @@ enum InboxReason : std::uint32_t {
     inbox_call = 8, // its waited IPI has run
 };
 
-template <ThreadLink Thread::*link>
-struct ThreadQueue {
+// Ready threads of one priority: first in, first out, never removed from the middle.
+struct RunQueue {
+    Thread* head = nullptr;
+    Thread** tail = &head; // where the next one is linked
+
+    RunQueue() = default;
+    RunQueue(const RunQueue&) = delete;
+    RunQueue& operator=(const RunQueue&) = delete;
+    void push_back(Thread* thread) {
+        thread->run_next = nullptr;
+        *tail = thread;
+        tail = &thread->run_next;
+    }
+    // True when it was the last one.
+    bool pop_front() {
+        head = head->run_next;
+        if (head != nullptr)
+            return false;
+        tail = &head;
+        return true;
+    }
+};
+
+struct SleepQueue {
     Thread* head = nullptr;
     Thread* tail = nullptr;
 
     bool empty() const { return head == nullptr; }
     void push_back(Thread* thread) {
-        thread->*link = {nullptr, tail};
-        (tail ? (tail->*link).next : head) = thread;
+        thread->sleep_link = {nullptr, tail};
+        (tail ? tail->sleep_link.next : head) = thread;
         tail = thread;
     }
-    Thread* pop_front() {
-        Thread* thread = head;
-        head = (thread->*link).next;
-        (head ? (head->*link).previous : tail) = nullptr;
-        return thread;
-    }
     void remove(Thread* thread) {
-        ThreadLink& at = thread->*link;
-        (at.previous ? (at.previous->*link).next : head) = at.next;
-        (at.next ? (at.next->*link).previous : tail) = at.previous;
+        ThreadLink& at = thread->sleep_link;
+        (at.previous ? at.previous->sleep_link.next : head) = at.next;
+        (at.next ? at.next->sleep_link.previous : tail) = at.previous;
     }
 };
-using RunQueue = ThreadQueue<&Thread::run_link>;
-using SleepQueue = ThreadQueue<&Thread::sleep_link>;
 
 // One source core's messages to one destination core.
 struct IpiQueue {
@@ -100,13 +114,13 @@ struct EventSlot {
     void* argument = nullptr;
 };
 
-struct alignas(64) GlobalData : CoreHead {
+struct alignas(256) GlobalData : CoreHead {
     glue::Vcpu* vcpu;
     std::uint32_t ready_bits = 0; // bit p: queue p is not empty
     bool slice_expired = false;
     bool reaping = false;
     RunQueue ready[priority_levels];
-    Thread* zombies = nullptr; // exited, linked by run_link.next; freed by the next thread that runs
+    Thread* zombies = nullptr; // exited, linked by run_next; freed by the next thread that runs
     Thread idle;
 
     Ticks programmed = glue::no_deadline; // what the vCPU page says
@@ -131,6 +145,10 @@ struct alignas(64) GlobalData : CoreHead {
     IpiQueue* from = nullptr;            // immutable: one queue a source core
 };
 
+// After a switch: what was in registers before is not worth keeping alive across it.
+inline GlobalData& here_again() {
+    return static_cast<GlobalData&>(*glue::cpu_local_again<CoreHead>());
+}
 inline GlobalData& here() {
     return static_cast<GlobalData&>(core());
 }
@@ -145,6 +163,7 @@ void switch_away(GlobalData& gd);                   // the caller has set the cu
 void switch_released(GlobalData& gd);               // the same, its tokens are released already
 void wake_elsewhere(Thread* thread, std::uint32_t reason);
 void drain_inbox(GlobalData& gd);
+void reap(GlobalData& gd); // frees exited threads, of which none is the current one
 // Blocks the current thread until make_ready() or the deadline. False: by the deadline.
 bool block_until(GlobalData& gd, Nanoseconds deadline);
 void request(GlobalData& gd, std::uint32_t what);

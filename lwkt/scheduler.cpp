@@ -20,59 +20,58 @@ PageProvider page_provider;
 
 namespace {
 
-constexpr std::uint64_t guard_value = 0x6c77'6b74'6775'6172; // where a stack overflow would write first
-
 void free_thread(Thread* thread) {
     thread->fiber.destroy();
     page_provider.release(thread->stack, thread->stack_size / glue::page_size);
 }
 
-// Frees threads that have exited; their stacks are not in use any more. A wake-up may still be under way to
-// one (its sender knew the thread alive then): the inbox is emptied first, and a thread whose waker has
-// announced itself but not pushed it yet stays a zombie until the next switch.
-void reap(GlobalData& gd) {
-    Thread* list = gd.zombies;
-    gd.zombies = nullptr;
-    while (list) {
-        Thread* thread = list;
-        list = thread->run_link.next;
-        if (__atomic_load_n(&thread->inbox_reasons, __ATOMIC_ACQUIRE) != 0)
-            drain_inbox(gd);
-        if (__atomic_load_n(&thread->inbox_reasons, __ATOMIC_ACQUIRE) != 0) {
-            thread->run_link.next = gd.zombies;
-            gd.zombies = thread;
-        } else {
-            free_thread(thread);
+[[gnu::always_inline]] inline Thread* pick(GlobalData& gd) {
+    while (gd.ready_bits != 0)
+        [[likely]] {
+            unsigned level = 31u ^ static_cast<unsigned>(__builtin_clz(gd.ready_bits));
+            RunQueue& queue = gd.ready[level];
+            Thread* thread = queue.head;
+            if (queue.pop_front())
+                gd.ready_bits &= ~(1u << level);
+            if (!thread->has_tokens() || TokenScheduler::reacquire_all(gd, thread)) [[likely]]
+                return thread;
         }
-    }
-}
-
-Thread* pick(GlobalData& gd) {
-    while (gd.ready_bits != 0) {
-        unsigned level = 31 - static_cast<unsigned>(__builtin_clz(gd.ready_bits));
-        RunQueue& queue = gd.ready[level];
-        Thread* thread = queue.pop_front();
-        if (queue.empty())
-            gd.ready_bits &= ~(1u << level);
-        if (thread->token_top == thread->tokens || TokenScheduler::reacquire_all(gd, thread)) [[likely]]
-            return thread;
-    }
     return &gd.idle;
 }
 
-// Returns when `self` has the core again.
-void switch_to(GlobalData& gd, Thread* self, Thread* next) {
-    verify(self->guard == guard_value || self == &gd.idle); // else its stack has overflowed
+// From `self`, whose new state is set, to another thread. Returns when `self` has the core again.
+[[gnu::always_inline]] inline void switch_stacks(GlobalData& gd, Thread* self, Thread* next) {
     next->state = ThreadState::running;
-    if (next == self)
-        return;
-    ++next->switches;
     gd.current = next;
     glue::fiber_before_switch(self->fiber, next->fiber, self->state == ThreadState::zombie);
     lwkt_switch_stacks(&self->stack_pointer, next->stack_pointer);
     glue::fiber_after_switch(self->fiber);
-    if (gd.zombies) [[unlikely]]
-        reap(gd);
+}
+
+[[gnu::always_inline]] inline void switch_to(GlobalData& gd, Thread* self, Thread* next) {
+    verify(self->guard == Thread::guard_value); // else its stack has overflowed
+    if (next == self) [[unlikely]] {
+        self->state = ThreadState::running;
+        return;
+    }
+    ++next->switches;
+    switch_stacks(gd, self, next);
+}
+
+[[gnu::always_inline]] inline void enqueue(GlobalData& gd, Thread* thread) {
+    auto level = static_cast<unsigned>(thread->priority);
+    thread->state = ThreadState::ready;
+    gd.ready[level].push_back(thread);
+    gd.ready_bits |= 1u << level;
+}
+
+[[gnu::always_inline]] inline void give_up_core(GlobalData& gd, Thread* self) {
+    Thread* next = self->preempted;
+    if (next == nullptr) [[likely]]
+        next = pick(gd);
+    else
+        self->preempted = nullptr;
+    switch_to(gd, self, next);
 }
 
 // An interrupt thread is ready and above the current thread: runs it on top until it blocks.
@@ -100,38 +99,50 @@ void preempt(GlobalData& gd, Thread* self) {
 
 } // namespace
 
+// Frees threads that have exited; their stacks are not in use any more. A wake-up may still be under way to
+// one (its sender knew the thread alive then): the inbox is emptied first, and a thread whose waker has
+// announced itself but not pushed it yet stays a zombie until the next switch.
+void reap(GlobalData& gd) {
+    Thread* list = gd.zombies;
+    gd.zombies = nullptr;
+    while (list) {
+        Thread* thread = list;
+        list = thread->run_next;
+        if (__atomic_load_n(&thread->inbox_reasons, __ATOMIC_ACQUIRE) != 0)
+            drain_inbox(gd);
+        if (__atomic_load_n(&thread->inbox_reasons, __ATOMIC_ACQUIRE) != 0) {
+            thread->run_next = gd.zombies;
+            gd.zombies = thread;
+            request(gd, request_reap);
+        } else {
+            free_thread(thread);
+        }
+    }
+}
+
 void request(GlobalData& gd, std::uint32_t what) {
     __atomic_fetch_or(&gd.requests, what, __ATOMIC_RELAXED);
 }
 
 void enqueue_ready(GlobalData& gd, Thread* thread) {
-    auto level = static_cast<unsigned>(thread->priority);
-    thread->state = ThreadState::ready;
-    gd.ready[level].push_back(thread);
-    gd.ready_bits |= 1u << level;
+    enqueue(gd, thread);
 }
 
 void make_ready(GlobalData& gd, Thread* thread) {
-    enqueue_ready(gd, thread);
+    enqueue(gd, thread);
     if (thread->priority >= Priority::interrupt_low && thread->priority > gd.current->priority)
         request(gd, request_preempt);
 }
 
 void switch_away(GlobalData& gd) {
     Thread* self = gd.current;
-    if (self->token_top != self->tokens)
+    if (self->has_tokens())
         TokenScheduler::release_all(self, self->token_top);
-    switch_released(gd);
+    give_up_core(gd, self);
 }
 
 void switch_released(GlobalData& gd) {
-    Thread* self = gd.current;
-    Thread* next = self->preempted;
-    if (next == nullptr)
-        next = pick(gd);
-    else
-        self->preempted = nullptr;
-    switch_to(gd, self, next);
+    give_up_core(gd, gd.current);
 }
 
 void lwkt_switch_blocked() {
@@ -141,16 +152,40 @@ void lwkt_switch_blocked() {
     switch_away(gd);
 }
 
-void yield() {
-    CriticalSection critical;
-    GlobalData& gd = here();
-    verify(gd.current->critical_count == 1);
-    // An interrupt thread that preempted gives the core back, even when nothing is queued.
-    if (gd.current->preempted == nullptr &&
-        (gd.ready_bits >> static_cast<unsigned>(gd.current->priority)) == 0)
+namespace {
+// yield() when it is not only its own queue that turns: somebody above is ready, tokens are held, or an
+// interrupt thread that preempted gives the core back.
+[[gnu::noinline]] void yield_slow(GlobalData& gd, Thread* self) {
+    if ((gd.ready_bits >> static_cast<unsigned>(self->priority)) == 0 && self->preempted == nullptr)
         return;
-    enqueue_ready(gd, gd.current);
+    enqueue(gd, self);
     switch_away(gd);
+}
+} // namespace
+
+void yield() {
+    GlobalData& gd = here();
+    Thread* self = current();
+    verify(self->critical_count == 0);
+    self->critical_count = 1;
+    asm volatile("" ::: "memory");
+    auto level = static_cast<unsigned>(self->priority);
+    RunQueue& queue = gd.ready[level];
+    Thread* next = queue.head;
+    if ((31u ^ static_cast<unsigned>(__builtin_clz(gd.ready_bits | 1))) == level &&
+        self->preempted == nullptr && !self->has_tokens() && !next->has_tokens()) [[likely]] {
+        self->state = ThreadState::ready;
+        queue.push_back(self);
+        queue.head = next->run_next;
+        switch_stacks(gd, self, next);
+    } else {
+        yield_slow(gd, self);
+    }
+    GlobalData& again = here_again();
+    asm volatile("" ::: "memory");
+    again.current->critical_count = 0;
+    if (again.requests != 0 || glue::upcall_due()) [[unlikely]]
+        run_deferred();
 }
 
 bool should_yield() {
@@ -256,6 +291,8 @@ void run_deferred() {
         self->critical_count = 1;
         asm volatile("" ::: "memory");
         std::uint32_t what = __atomic_exchange_n(&gd.requests, 0, __ATOMIC_RELAXED);
+        if (what & request_reap)
+            reap(gd);
         if ((what & request_events) || glue::upcall_due())
             process_events(gd);
         preempt(gd, self);
@@ -267,11 +304,10 @@ void run_deferred() {
 
 // --- life
 // ---------------------------------------------------------------------------------------------------------
-extern "C" void lwkt_thread_main(Thread* thread) {
-    glue::fiber_after_switch(thread->fiber);
+extern "C" void lwkt_thread_main() {
     GlobalData& gd = here();
-    if (gd.zombies)
-        reap(gd);
+    Thread* thread = gd.current;
+    glue::fiber_after_switch(thread->fiber);
     critical_exit(); // entered for it by create()
     thread->function(thread->argument);
     exit();
@@ -302,12 +338,11 @@ Thread* create(ThreadFunction function, void* argument, Priority priority, CpuId
     thread->critical_count = 1;
     for (std::size_t i = 0; i + 1 < sizeof thread->name && name[i]; ++i)
         thread->name[i] = name[i];
-    thread->guard = guard_value;
     if (!thread->fiber.create(block + sizeof(Thread), thread->stack_size - sizeof(Thread))) {
         page_provider.release(block, pages);
         return nullptr;
     }
-    thread->stack_pointer = arch::prepare_stack(block, thread->stack_size, thread);
+    thread->stack_pointer = arch::prepare_stack(block, thread->stack_size);
     return thread;
 }
 
@@ -323,8 +358,9 @@ void exit() {
     TokenScheduler::release_all(self, self->token_top);
     self->token_top = self->tokens;
     self->state = ThreadState::zombie;
-    self->run_link = {gd.zombies, nullptr};
+    self->run_next = gd.zombies;
     gd.zombies = self;
+    request(gd, request_reap); // by whoever leaves its critical section next, or the idle thread
     switch_away(gd);
     panic("an exited thread ran");
 }

@@ -52,9 +52,9 @@ enum class ThreadState : std::uint8_t {
 struct TokenReference {
     std::uintptr_t word;
 };
-inline constexpr unsigned max_tokens = 16; // held by one thread at a time, recursions counted
+inline constexpr unsigned max_tokens = 15; // held by one thread at a time, recursions counted
 
-// A queue link; owned by whoever owns the queue.
+// A link of a sleep queue.
 struct ThreadLink {
     struct Thread* next = nullptr;
     struct Thread* previous = nullptr;
@@ -75,10 +75,11 @@ struct Thread {
     bool call_done = false;     // its waited IPI has run
     Wake wake_result{};         // why the last sleep ended
     std::uint32_t cpu = 0;      // immutable
-    TokenReference* token_top;  // one past the last held token
+    Thread* run_next = nullptr; // on its core's run queue
+    // The tokens end at a multiple of 128, so that "full" and "none" are one test of the address.
+    alignas(256) TokenReference* token_top; // one past the last held token
     TokenReference tokens[max_tokens];
-    ThreadLink run_link;   // on its core's run queue
-    ThreadLink sleep_link; // on a sleep queue; a thread that timed out is on both until it runs
+    ThreadLink sleep_link;            // on a sleep queue; a thread that timed out is on both until it runs
     Thread* preempted = nullptr;      // the thread whose core this interrupt thread took
     const void* wait_ident = nullptr; // sleeps on this address
     const char* wmesg = nullptr;      // why it sleeps, for people
@@ -94,9 +95,15 @@ struct Thread {
     void* owner = nullptr;             // for the layer above (a BSD thread), not used here
     std::uint64_t switches = 0;        // times it was given the core
     char name[24] = {};
-    std::uint64_t guard = 0; // last: the stack begins here
+    std::uint32_t guard = guard_value; // last: a stack overflow would write here first
+
+    static constexpr std::uint32_t guard_value = 0x6b77'6c67;
 
     Thread() : token_top(tokens) {}
+    bool has_tokens() const {
+        return static_cast<std::uint8_t>(reinterpret_cast<std::uintptr_t>(token_top)) != offsetof_tokens;
+    }
+    static constexpr std::uint8_t offsetof_tokens = 8; // in its 256 bytes
     Thread(const Thread&) = delete;
     Thread& operator=(const Thread&) = delete;
 };
@@ -112,6 +119,7 @@ struct CoreHead {
 enum Request : std::uint32_t {
     request_events = 1,  // the vCPU has events or its deadline passed
     request_preempt = 2, // an interrupt thread became ready
+    request_reap = 4,    // a thread has exited
 };
 
 inline CoreHead& core() {
@@ -120,7 +128,10 @@ inline CoreHead& core() {
 
 // The running thread. Any context.
 inline Thread* current() {
-    return core().current;
+    return glue::cpu_local_constant<Thread*, offsetof(CoreHead, current)>();
+}
+inline bool tokens_full(const TokenReference* top) {
+    return (reinterpret_cast<std::uintptr_t>(top) & 127) == 0;
 }
 inline CpuId current_cpu() {
     return CpuId{core().cpu};
@@ -139,8 +150,7 @@ inline void critical_enter() {
 }
 inline void critical_exit() {
     asm volatile("" ::: "memory");
-    CoreHead& here = core();
-    if (--here.current->critical_count == 0 && (here.requests != 0 || glue::upcall_due())) [[unlikely]]
+    if (--current()->critical_count == 0 && (core().requests != 0 || glue::upcall_due())) [[unlikely]]
         run_deferred();
 }
 inline bool in_critical_section() {

@@ -165,7 +165,7 @@ void Token::acquire_slow(Thread* self, std::uintptr_t mode) {
 void Token::acquire_shared() {
     Thread* self = current();
     TokenReference* reference = self->token_top;
-    verify(reference != self->tokens + max_tokens);
+    verify(!tokens_full(reference));
     reference->word = reinterpret_cast<std::uintptr_t>(this) | mode_shared;
     self->token_top = reference + 1;
     if (!TokenScheduler::try_one(*this, self, mode_shared))
@@ -175,7 +175,7 @@ void Token::acquire_shared() {
 bool Token::try_acquire() {
     Thread* self = current();
     TokenReference* reference = self->token_top;
-    verify(reference != self->tokens + max_tokens);
+    verify(!tokens_full(reference));
     reference->word = reinterpret_cast<std::uintptr_t>(this);
     self->token_top = reference + 1;
     if (TokenScheduler::try_one(*this, self, mode_exclusive))

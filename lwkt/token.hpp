@@ -108,7 +108,7 @@ private:
 inline void Token::acquire() {
     Thread* self = current();
     TokenReference* reference = self->token_top;
-    verify(reference != self->tokens + max_tokens);
+    verify(!tokens_full(reference));
     reference->word = reinterpret_cast<std::uintptr_t>(this);
     self->token_top = reference + 1;
     std::uintptr_t free = 0;

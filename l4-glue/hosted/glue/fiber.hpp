@@ -4,6 +4,8 @@
 // destroy on any).
 #pragma once
 
+#include "glue/vcpu.hpp"
+
 #include <cstddef>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -44,6 +46,17 @@ void fiber_after_switch(Fiber& me);
 // Upcalls come at safe points only on this platform: LWKT asks when it leaves critical sections. True when
 // upcalls are enabled and an event is pending or the deadline has passed.
 bool upcall_due();
+
+// The word at `offset` of what set_cpu_local() was given.
+template <class T, std::size_t offset>
+inline T cpu_local_constant() {
+    return *reinterpret_cast<T*>(static_cast<char*>(hosted::cpu_local) + offset);
+}
+
+template <class T>
+inline T* cpu_local_again() {
+    return cpu_local<T>();
+}
 
 // Allocators tell AddressSanitizer what may be touched.
 void memory_released(void* memory, std::size_t size);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace glue {
 
@@ -19,6 +20,23 @@ inline void fiber_after_switch(Fiber&) {}
 // Platforms without asynchronous upcalls answer here whether the handler should be called now.
 constexpr bool upcall_due() {
     return false;
+}
+
+// The word at `offset` of what set_cpu_local() was given, in one instruction. Only for words that are constant in each
+// thread: the compiler may read it once for a whole function.
+template <class T, std::size_t offset>
+inline T cpu_local_constant() {
+    T value;
+    asm("mov %%gs:%c1, %0" : "=r"(value) : "i"(offset));
+    return value;
+}
+
+// cpu_local() that the compiler does not remember from before.
+template <class T>
+inline T* cpu_local_again() {
+    T* self;
+    asm volatile("mov %%gs:0, %0" : "=r"(self));
+    return self;
 }
 
 // For sanitizers: which memory of an allocator may be touched.

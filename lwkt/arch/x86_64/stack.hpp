@@ -6,24 +6,19 @@
 #include <cstddef>
 #include <cstdint>
 
+// switch.S
 extern "C" void lwkt_switch_stacks(void** save, void* load);
 extern "C" void lwkt_thread_start();
 
 namespace lwkt::arch {
 
-// Returns the stack pointer of a thread that will start with `thread` as its argument.
-inline void* prepare_stack(std::byte* stack, std::size_t size, void* thread) {
+// Returns the stack pointer of a thread that will start in lwkt_thread_start.
+inline void* prepare_stack(std::byte* stack, std::size_t size) {
     auto* top = reinterpret_cast<std::uint64_t*>(stack + size);
-    *--top =
-        0; // lwkt_thread_start is entered with the stack 16-aligned minus nothing: it calls, never returns
-    *--top = 0;
+    *--top = 0; // lwkt_thread_start never returns
     *--top = reinterpret_cast<std::uint64_t>(&lwkt_thread_start);
-    *--top = 0;                                       // rbp
-    *--top = 0;                                       // rbx
-    *--top = reinterpret_cast<std::uint64_t>(thread); // r12
-    *--top = 0;                                       // r13
-    *--top = 0;                                       // r14
-    *--top = 0;                                       // r15
+    for (int callee_saved = 0; callee_saved < 6; ++callee_saved)
+        *--top = 0;
     return top;
 }
 

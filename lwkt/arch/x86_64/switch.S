@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The thread switch: callee-saved registers go to the old stack and come from the new one. No FPU state: LWKT threads
-// have none. MXCSR and the x87 control word are never changed by code above LWKT either.
+// have none, and nothing above LWKT changes MXCSR or the x87 control word.
 
     .text
 
@@ -26,13 +26,13 @@ lwkt_switch_stacks:
     ret
     .size lwkt_switch_stacks, . - lwkt_switch_stacks
 
-// Where a new thread begins: r12 is its Thread (lwkt/arch/x86_64/stack.hpp lays the stack out).
+// Where a new thread begins, on an empty stack (stack.hpp lays it out).
     .globl lwkt_thread_start
     .type lwkt_thread_start, @function
     .p2align 4
 lwkt_thread_start:
     xor %ebp, %ebp
-    mov %r12, %rdi
+    and $-16, %rsp
     call lwkt_thread_main
     ud2
     .size lwkt_thread_start, . - lwkt_thread_start
