@@ -31,10 +31,18 @@ CpuState cpus[abi::max_cores];
 CpuState& here() { return cpus[lwkt::current_cpu().value]; }
 glue::Vcpu& this_vcpu() { return glue::Vcpu::of(lwkt::current_cpu()); }
 
-// Somebody of the same priority waits: the running thread may finish its time slice.
-void watch_time_slice() {
+// Somebody of the same priority waits: the running thread may finish its time slice. It may have ended by an upcall
+// while this thread was in a call: then nothing but this look at it lets the others run.
+void watch_time_slice(Lwp& lwp) {
     CpuState& cpu = here();
-    if (cpu.slice_armed || !lwkt::should_yield())
+    if (cpu.slice_armed) {
+        if (!lwkt::take_slice_expired()) [[likely]]
+            return;
+        cpu.slice_armed = false;
+        lwp.cpu_time.involuntary_switches++;
+        lwkt::yield();
+    }
+    if (!lwkt::should_yield())
         return;
     cpu.slice_armed = true;
     lwkt::set_slice_deadline(glue::Clock::to_ticks(glue::Nanoseconds{glue::Clock::now().value + slice_nanoseconds}));
@@ -105,7 +113,7 @@ void system_call(Lwp& lwp, glue::Vcpu& vcpu) {
         finish_call(lwp, call_with_giant(lwp, *entry, call, shift));
         trace_result(lwp, *entry);
     }
-    watch_time_slice();
+    watch_time_slice(lwp);
 }
 
 // Everything that must be settled before user mode. False: the thread ends.
@@ -223,7 +231,7 @@ void lwp_main(void* argument) {
             lwkt::yield();
             cpu.slice_armed = false;
         }
-        watch_time_slice();
+        watch_time_slice(lwp);
     }
 }
 
