@@ -82,8 +82,10 @@ void test_threads() {
     // The counter runs only while this thread, of higher priority, sleeps.
     glue::Notification alarm(make_notification());
     auto timer = glue::Timer::create(abi::root_pool, alarm, 1);
-    timer.value().set(glue::Clock::ticks() + glue::Ticks{glue::Clock::ticks_per_second() / 500});
-    (void)alarm.wait();
+    for (int i = 0; i < 1000 && shared<Word>(cell) == 0; ++i) { // a busy host may let a deadline pass at once
+        timer.value().set(glue::Clock::ticks() + glue::Ticks{glue::Clock::ticks_per_second() / 500});
+        (void)alarm.wait();
+    }
     CHECK(shared<Word>(cell) > 0);
     CHECK_ERROR(invoke(Operation::thread_stop, thread), ok);
     Word stopped = shared<Word>(cell);

@@ -126,12 +126,14 @@ void test_vcpu() {
     prepare(guest_loop);
     vcpu_page().deadline = glue::Clock::ticks().value;
     CHECK_EQ(run().value, abi::Trap::deadline);
-    Word deadline = glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 1000;
-    vcpu_page().deadline = deadline;
     shared<Word>(cell) = 0;
-    CHECK_EQ(run().value, abi::Trap::deadline);
+    for (int i = 0; i < 1000 && shared<Word>(cell) == 0; ++i) { // a busy host may let it pass before the guest runs
+        Word deadline = glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 1000;
+        vcpu_page().deadline = deadline;
+        CHECK_EQ(run().value, abi::Trap::deadline);
+        CHECK(glue::Clock::ticks().value >= deadline);
+    }
     CHECK(shared<Word>(cell) > 0);
-    CHECK(glue::Clock::ticks().value >= deadline);
 
     // Events: pending before, or while the guest runs.
     prepare(guest_loop);
@@ -175,10 +177,12 @@ void test_upcalls() {
     CHECK_EQ(page_.upcall_enable, 0); // the kernel cleared it
     CHECK_EQ(page_.events, 0x40);
     for (Word i = 1; i <= 20; ++i) {
-        prepare(guest_calls);
-        page_.deadline = glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 200 + 137 * i;
-        CHECK_EQ(run().value, abi::Trap::system_call); // the kernel looks at the deadline when it enters
-        page_.upcall_enable = 1;
+        // The kernel looks at the deadline when it enters; a host that was away for so long has to try again.
+        do {
+            prepare(guest_calls);
+            page_.deadline = glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 200 + 137 * i;
+            page_.upcall_enable = 1;
+        } while (run().value == static_cast<Word>(abi::Trap::deadline));
         Word a = 3, b = 5, steps = 0;
         while (upcalls == i && steps < 100'000'000) { // arithmetic that a lost register would spoil
             a = a * 3 + steps % 7;
