@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Running single commands in a box."""
+import pathlib
+import subprocess
+import os
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBELLE = ROOT / "build" / "libelle"
+IMAGES = ROOT / "build" / "images"
+ECHO_JAIL = ROOT / "build" / "native" / "tests" / "echo_jail"
+
+
+def libelle(*arguments, stdin=b"", limit=120, personality=None):
+    """Runs the command; it may not hang."""
+    environment = dict(os.environ)
+    if personality:
+        environment["LIBELLE_PERSONALITY"] = str(personality)
+    return subprocess.run([LIBELLE, *map(str, arguments)], input=stdin, capture_output=True, timeout=limit, env=environment)
+
+
+def run(os_name, *command, options=(), stdin=b"", limit=120, image=None):
+    image = image or IMAGES / os_name
+    return libelle("run", "--abi", os_name, "--time-limit", limit - 20, *options, image, "--", *command, stdin=stdin, limit=limit)
+
+
+def host(program, *arguments, stdin=b""):
+    """The same program, built for Linux, on this host."""
+    path = ROOT / "build/programs/linux" / program
+    return subprocess.run([path, *arguments], input=stdin, capture_output=True, timeout=120)
+
+
+def same_as_host(os_name, program, *arguments, stdin=b"", options=(), limit=180):
+    got = run(os_name, f"/bin/{program}", *arguments, stdin=stdin, options=options, limit=limit)
+    wanted = host(program, *arguments, stdin=stdin)
+    assert got.returncode == wanted.returncode, f"exit {got.returncode}, wanted {wanted.returncode}: {got.stderr[-1500:]!r}"
+    assert got.stdout == wanted.stdout, f"different output: {got.stdout[-500:]!r}, wanted {wanted.stdout[-500:]!r}"
+
+
+def refused(result, *words):
+    """One clear line that contains the words, and a status that is not zero."""
+    assert result.returncode != 0, "exit status 0"
+    lines = result.stderr.decode().strip().splitlines()
+    assert lines, "nothing was said"
+    for word in words:
+        assert word in lines[-1], f"{word!r} is not in {lines[-1]!r}"
+    assert len([line for line in lines if line.startswith("libelle: ")]) >= 1, lines

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Small programs of different kinds print in a jail what they print on the host."""
+import signal
+import subprocess
+import time
+
+from box import ECHO_JAIL, IMAGES, LIBELLE, libelle, run, same_as_host
+
+TEXT = b"".join(b"line %d of some words\n" % i for i in range(20000))
+
+
+def both(program, *arguments, **options):
+    for os_name in ("freebsd", "dragonfly"):
+        same_as_host(os_name, program, *arguments, **options)
+
+
+def test_files():
+    both("files")
+
+
+def test_process_tree():
+    both("tree")
+
+
+def test_signals():
+    both("signals")
+
+
+def test_timers():
+    both("timers")
+
+
+def test_sortjson():
+    both("sortjson")
+
+
+def test_digest():
+    both("digest")
+
+
+def test_digest_on_two_cores():
+    both("digest", options=["--cpus", "2"])
+
+
+def test_stdin_arguments_and_exit_status():
+    both("count", "one", "", "three words here", stdin=TEXT)
+
+
+def test_environment():
+    done = run("freebsd", "/bin/count", options=["--env", "COUNT_NOTE=a b=c"])
+    assert done.stdout.splitlines()[1] == b'[] "a b=c"', done.stdout
+    assert b"to the standard error" in done.stderr
+
+
+def test_interrupt_stops_cleanly():
+    command = [LIBELLE, "run", IMAGES / "freebsd", "--", "/bin/bad", "spin"]
+    box = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert box.stdout.readline() == b"spin\n"
+    children = subprocess.run(["ps", "--ppid", str(box.pid), "-o", "pid="], capture_output=True, text=True).stdout.split()
+    assert children
+    box.send_signal(signal.SIGINT)
+    _, errors = box.communicate(timeout=30)
+    assert box.returncode == 130, (box.returncode, errors)
+    time.sleep(0.2)
+    for child in children:
+        assert subprocess.run(["ps", "-p", child], capture_output=True).returncode != 0, "QEMU is still there"
+
+
+def test_consoles_carry_everything():
+    """The box and the command alone: a stand-in personality copies a megabyte from stdin to stdout."""
+    data = b"".join(b"%07d\n" % i for i in range(60000))
+    done = libelle("run", IMAGES / "freebsd", "--", "/bin/count", "cat", "exit", "3", stdin=data, personality=ECHO_JAIL)
+    assert done.returncode == 3 and done.stdout == b"/bin/count\n" + data, (done.returncode, len(done.stdout))
+
+
+def test_exit_and_signal_statuses():
+    for arguments, wanted in ((["exit", "0"], 0), (["exit", "255"], 255), (["signal", "9"], 137)):
+        done = libelle("run", IMAGES / "freebsd", "--", "/bin/count", *arguments, personality=ECHO_JAIL)
+        assert done.returncode == wanted, (arguments, done.returncode)
