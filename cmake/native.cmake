@@ -9,7 +9,11 @@ if(CMAKE_BUILD_TYPE STREQUAL Release)
   string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE}")
 endif()
 # Code that must not touch FPU registers (kernel, personality, LWKT: they carry foreign FPU state).
-set(LIBELLE_NO_FPU_FLAGS -mgeneral-regs-only)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang) # without x87 clang refuses the library's headers, which mention long double
+  set(LIBELLE_NO_FPU_FLAGS -mno-sse -mno-mmx)
+else()
+  set(LIBELLE_NO_FPU_FLAGS -mgeneral-regs-only)
+endif()
 set(LIBELLE_MUSL_LIBC /usr/lib/x86_64-linux-musl/libc.a)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions> $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
 

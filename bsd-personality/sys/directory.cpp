@@ -32,7 +32,6 @@ SysResult<Return> list_directory(Lwp& lwp, int fd, UserAddress to, std::uint64_t
     std::int64_t start = file->offset;
     DirentPacker packer(layout, buffer, size);
     auto listed = vnode->read_directory(start, packer);
-    SysResult<void> copied;
     bool ok = listed.ok();
     Errno error = ok ? Errno::einval : listed.error();
     if (ok && packer.used() == 0 && packer.refused())

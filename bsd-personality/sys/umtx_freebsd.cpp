@@ -18,7 +18,7 @@ enum Operation {
 };
 constexpr std::uint32_t contested = 0x8000'0000, owner_dead = 0x8000'0010, not_recoverable = 0x8000'0011;
 constexpr std::uint32_t flag_shared = 1, flag_robust = 0x10;
-constexpr std::uint64_t owner_field = 0, flags_field = 4; // of struct umutex
+constexpr std::uint64_t flags_field = 4; // of struct umutex; the owner is its first word
 
 struct UmtxTime { // struct _umtx_time
     TimeSpec timeout;

@@ -365,7 +365,6 @@ SysResult<void> TmpfsNode::write(Lwp& lwp, Uio& uio, std::int64_t offset, std::u
             note |= note_extend;
         }
         auto page = content->page_for_write(at >> vm::page_shift, false);
-        SysResult<void> moved;
         bool ok = page.ok();
         Errno error = ok ? Errno::efault : Errno::enospc;
         if (ok) {
