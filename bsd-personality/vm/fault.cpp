@@ -18,7 +18,6 @@ namespace {
 constexpr std::uint64_t ram_window_pages = 16, image_window_pages = 32;
 constexpr std::uint64_t longest_run = 16;       // pages that one fault fills at most
 constexpr std::uint64_t stack_growth = 128 << 10; // the stack grows by this at least
-constexpr std::uint64_t index_alignment = 0x3fff; // objects begin at most 64 MiB before the entry that makes them
 constexpr std::uint64_t stack_index = 1 << 18;    // pages of room below a stack's object
 
 bool present(const Frame& frame) { return frame.place >= Place::own; }
@@ -31,15 +30,15 @@ bool adjoins(const Frame& frame, const Frame& next, std::uint64_t distance) {
 
 } // namespace
 
-// An anonymous entry gets its object when it is touched first. The index follows the address, so that neighbours can
-// grow into the same object.
+// An anonymous entry gets its object when it is touched first. The index follows the address within a leaf of the
+// page tree, so that few leaves are needed.
 bool VmSpace::prepare_object(MapEntry& entry) {
     if (entry.object != nullptr)
         return true;
     entry.object = Object::create_anonymous().release();
     if (entry.object == nullptr)
         return false;
-    entry.index = (entry.start >> page_shift) & index_alignment;
+    entry.index = (entry.start >> page_shift) % PageTree::fan;
     if (entry.stack)
         entry.index += stack_index;
     entry.object->attach(entry);
@@ -71,11 +70,7 @@ std::uint64_t VmSpace::run_length(MapEntry& entry, std::uint64_t page, Place pla
     std::uint64_t room = (entry.end - page) >> page_shift;
     while (run > room)
         run /= 2;
-    std::uint64_t index = entry.index_at(page);
-    for (std::uint64_t i = 1; i < run; i++)
-        if (entry.object->find(index + i).place != place)
-            return 1;
-    return run;
+    return entry.object->alike(entry.index_at(page) + 1, run - 1, place) ? run : 1;
 }
 
 // Gives the entry's object pages of its own: copies of `from` (and of what follows it), or zeros if it is nowhere.
@@ -91,26 +86,26 @@ FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from
     }
     if (first == 0)
         return FaultResult::no_memory;
-    bool beside = present(from) && entry.object->mapped_beside(entry);
-    if (!present(from))
+    bool copy = present(from), beside = copy && entry.object->mapped_beside(entry);
+    if (copy) {
+        page_copy(first, from.pointer());
+        for (std::uint64_t i = 1; i < run; i++)
+            page_copy(static_cast<PageNumber>(first + i), entry.object->find(index + i).pointer());
+    } else {
         page_zero(first, static_cast<unsigned>(run));
-    for (std::uint64_t i = 0; i < run; i++) {
-        auto number = static_cast<PageNumber>(first + i);
-        if (present(from))
-            page_copy(number, i == 0 ? from.pointer() : entry.object->find(index + i).pointer());
-        if (!entry.object->insert(index + i, number)) [[unlikely]] {
-            for (std::uint64_t rest = i; rest < run; rest++)
-                page_free(static_cast<PageNumber>(first + rest));
-            if (i == 0)
-                return FaultResult::no_memory;
-            run = i;
-            break;
-        }
-        translation(page + (i << page_shift)).tag = 0;
     }
+    std::uint64_t done = entry.object->insert_run(index, first, run);
+    if (done < run) [[unlikely]] {
+        pages_free_run(static_cast<PageNumber>(first + done), run - done);
+        if (done == 0)
+            return FaultResult::no_memory;
+        run = done;
+    }
+    for (std::uint64_t i = 0; copy && i < run; i++)
+        translation(page + (i << page_shift)).tag = 0;
     if (beside)
         entry.object->unmap_everywhere(index, index + run, &entry);
-    (present(from) ? counters_.copies : counters_.zero_fills) += run;
+    (copy ? counters_.copies : counters_.zero_fills) += run;
     entry.next_fault = page + (run << page_shift);
     entry.fault_run = static_cast<std::uint32_t>(run);
     frame = {Place::own, glue::Source::ram, page_offset(first)};
@@ -160,9 +155,9 @@ FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame
             start -= page_size;
         }
     }
-    auto mapped = hardware_.map(glue::UserAddress{start}, frame.source,
-                                glue::RamOffset{frame.offset.value - (page - start)}, (end - start) >> page_shift,
-                                access);
+    Frame first = frame;
+    first.offset.value -= page - start;
+    bool mapped = map_hardware(start, first, (end - start) >> page_shift, access);
     if (entry.mapped_start == entry.mapped_end) {
         entry.mapped_start = start;
         entry.mapped_end = end;
@@ -170,7 +165,7 @@ FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame
         entry.mapped_start = least(entry.mapped_start, start);
         entry.mapped_end = most(entry.mapped_end, end);
     }
-    return mapped.ok() ? FaultResult::done : FaultResult::no_memory;
+    return mapped ? FaultResult::done : FaultResult::no_memory;
 }
 
 FaultResult VmSpace::fault(std::uint64_t address, glue::Access access) {

@@ -138,7 +138,7 @@ SysResult<void> VmSpace::protect(std::uint64_t start, std::uint64_t end, std::ui
         glue::Access access = glue::Access::read;
         if ((protection & protection_execute) != 0)
             access = access | glue::Access::execute;
-        hardware_.protect(glue::UserAddress{entry->mapped_start},
+        tables_->space.protect(glue::UserAddress{entry->mapped_start},
                           (entry->mapped_end - entry->mapped_start) >> page_shift, access);
         entry->hardware_writable = false;
     }

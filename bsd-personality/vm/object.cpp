@@ -157,15 +157,27 @@ bool Object::insert(std::uint64_t index, PageNumber page) {
     return true;
 }
 
-void Object::free_pages(std::uint64_t first, std::uint64_t end) {
-    std::uint64_t index = first;
-    while (PageNumber page = tree_.next(index, index)) {
-        if (index >= end)
-            return;
-        tree_.remove(index);
-        page_free(page);
-        counts.pages--;
+std::uint64_t Object::insert_run(std::uint64_t index, PageNumber first, std::uint64_t count) {
+    std::uint64_t done = tree_.insert_run(index, first, count);
+    counts.pages += done;
+    return done;
+}
+
+bool Object::alike(std::uint64_t index, std::uint64_t count, Frame::Place place) const {
+    if (place == Frame::Place::nowhere && backing_ == nullptr && !file_) {
+        std::uint64_t at = 0;
+        return tree_.next(index, at) == 0 || at >= index + count;
     }
+    for (std::uint64_t i = 0; i < count; i++)
+        if (find(index + i).place != place)
+            return false;
+    return true;
+}
+
+void Object::free_pages(std::uint64_t first, std::uint64_t end) {
+    PageBatch batch;
+    tree_.take_range(first, end, batch);
+    counts.pages -= batch.count();
 }
 
 SysResult<void> Object::resize(std::uint64_t size) {

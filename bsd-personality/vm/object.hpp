@@ -61,6 +61,10 @@ public:
     static Object* create_shadow(Object* backing);
     /// Adds a page of its own; there must be none at the index. False when memory is exhausted.
     bool insert(std::uint64_t index, PageNumber page);
+    /// The same for `count` pages that lie one after the other; returns how many went in.
+    std::uint64_t insert_run(std::uint64_t index, PageNumber first, std::uint64_t count);
+    /// find() would say `place` for all of [index, index + count).
+    bool alike(std::uint64_t index, std::uint64_t count, Frame::Place place) const;
     /// Frees own pages in [first, end) without a look at mappings. For anonymous objects.
     void free_pages(std::uint64_t first, std::uint64_t end);
     /// Anonymous memory that only its one holder can see.

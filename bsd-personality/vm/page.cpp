@@ -147,6 +147,18 @@ void pages_free(PageNumber first, unsigned order) {
     allocator.give(first, order);
 }
 
+void pages_free_run(PageNumber first, std::uint64_t count) {
+    lwkt::SpinGuard guard(allocator.lock);
+    while (count > 0) {
+        unsigned order = least(static_cast<unsigned>(__builtin_ctz(first)), orders - 1);
+        while ((std::uint64_t{1} << order) > count)
+            order--;
+        allocator.give(first, order);
+        first += 1u << order;
+        count -= std::uint64_t{1} << order;
+    }
+}
+
 void page_free(PageNumber page) { pages_free(page, 0); }
 
 PageCounts page_counts() {

@@ -34,6 +34,35 @@ bool pages_initialize();
 void page_free(PageNumber page);
 void pages_free(PageNumber first, unsigned order);
 
+/// Gives `count` pages that lie one after the other back.
+void pages_free_run(PageNumber first, std::uint64_t count);
+
+/// Collects pages that go, and gives those that lie one after the other back together.
+class PageBatch {
+public:
+    PageBatch() = default;
+    PageBatch(const PageBatch&) = delete;
+    PageBatch& operator=(const PageBatch&) = delete;
+    ~PageBatch() { flush(); }
+    void add(PageNumber page) {
+        if (page != end_) {
+            flush();
+            start_ = page;
+        }
+        end_ = page + 1;
+        count_++;
+    }
+    std::uint64_t count() const { return count_; }
+
+private:
+    void flush() {
+        if (start_ != end_)
+            pages_free_run(start_, end_ - start_);
+    }
+    PageNumber start_ = 0, end_ = 0; // not yet given back
+    std::uint64_t count_ = 0;
+};
+
 struct PageCounts {
     std::uint64_t total;   // that the allocator manages
     std::uint64_t free;

@@ -17,8 +17,6 @@ T* make_node() {
 
 } // namespace
 
-bool PageTree::covers(std::uint64_t index) const { return index >> ((height_ + 1) * fan_shift) == 0; }
-
 PageTree::Leaf* PageTree::leaf_of(std::uint64_t index) const {
     if (root_ == nullptr || !covers(index))
         return nullptr;
@@ -37,27 +35,26 @@ PageNumber PageTree::find_slow(std::uint64_t index) const {
     return leaf != nullptr ? leaf->page[index % fan] : 0;
 }
 
-// Grows the tree until it covers the index, then makes what lacks on the way. What was made before memory ran out
-// stays if it is not empty; empty nodes are pruned.
+// The first page makes a leaf the root. Others grow the tree until it covers their index, and then make what lacks on
+// the way. What was made before memory ran out stays if it is not empty; empty nodes are pruned.
 PageTree::Leaf* PageTree::make_leaf(std::uint64_t index) {
     if (root_ == nullptr) {
-        height_ = 0;
-        while (!covers(index))
-            height_++;
-        verify(height_ <= max_height);
-        root_ = height_ == 0 ? static_cast<void*>(make_node<Leaf>()) : static_cast<void*>(make_node<Node>());
+        root_ = make_node<Leaf>();
         if (root_ == nullptr)
             return nullptr;
+        height_ = 0;
+        prefix_ = index >> fan_shift;
     }
     while (!covers(index)) {
         verify(height_ < max_height);
         auto* node = make_node<Node>();
         if (node == nullptr)
             return nullptr;
-        node->child[0] = root_;
+        node->child[prefix_ % fan] = root_;
         node->used = 1;
         root_ = node;
         height_++;
+        prefix_ >>= fan_shift;
     }
     void* at = root_;
     for (unsigned level = height_; level > 0; level--) {
@@ -87,6 +84,23 @@ bool PageTree::insert(std::uint64_t index, PageNumber page) {
     leaf->used++;
     count_++;
     return true;
+}
+
+std::uint64_t PageTree::insert_run(std::uint64_t index, PageNumber first, std::uint64_t count) {
+    std::uint64_t done = 0;
+    while (done < count) {
+        if (!insert(index + done, static_cast<PageNumber>(first + done)))
+            break;
+        done++;
+        while (done < count && (index + done) % fan != 0) { // the rest of the leaf
+            assert_that(leaf_->page[(index + done) % fan] == 0);
+            leaf_->page[(index + done) % fan] = static_cast<PageNumber>(first + done);
+            leaf_->used++;
+            count_++;
+            done++;
+        }
+    }
+    return done;
 }
 
 void PageTree::replace(std::uint64_t index, PageNumber page) {
@@ -137,13 +151,70 @@ void PageTree::prune(std::uint64_t index) {
             return;
         lwkt::release(path[level], sizeof(Node));
     }
+    forget_all();
+}
+
+void PageTree::forget_all() {
     root_ = nullptr;
+    leaf_ = nullptr;
     height_ = 0;
+    prefix_ = 0;
+}
+
+// Takes what lies in [first, end) below a node that covers indices from `base`. True if the node is empty afterwards
+// and has been freed.
+bool PageTree::take_below(void* at, unsigned level, std::uint64_t base, std::uint64_t first, std::uint64_t end,
+                          PageBatch& batch) {
+    unsigned shift = level * fan_shift;
+    auto low = static_cast<unsigned>(first > base ? (first - base) >> shift : 0);
+    std::uint64_t last = (end - base - 1) >> shift;
+    auto high = static_cast<unsigned>(last < fan ? last : fan - 1);
+    if (level == 0) {
+        auto* leaf = static_cast<Leaf*>(at);
+        for (unsigned slot = low; slot <= high; slot++) {
+            if (PageNumber page = leaf->page[slot]; page != 0) {
+                batch.add(page);
+                leaf->page[slot] = 0;
+                leaf->used--;
+                count_--;
+            }
+        }
+        if (leaf->used != 0)
+            return false;
+        lwkt::release(leaf, sizeof(Leaf));
+        return true;
+    }
+    auto* node = static_cast<Node*>(at);
+    for (unsigned slot = low; slot <= high && node->used != 0; slot++) {
+        if (node->child[slot] != nullptr &&
+            take_below(node->child[slot], level - 1, base + (std::uint64_t{slot} << shift), first, end, batch)) {
+            node->child[slot] = nullptr;
+            node->used--;
+        }
+    }
+    if (node->used != 0)
+        return false;
+    lwkt::release(node, sizeof(Node));
+    return true;
+}
+
+void PageTree::take_range(std::uint64_t first, std::uint64_t end, PageBatch& batch) {
+    if (root_ == nullptr)
+        return;
+    std::uint64_t shift = (height_ + 1) * fan_shift, base = prefix_ << shift;
+    if (end <= base || first >= base + (std::uint64_t{1} << shift))
+        return;
+    leaf_ = nullptr;
+    if (take_below(root_, height_, base, first, end, batch))
+        forget_all();
 }
 
 PageNumber PageTree::next(std::uint64_t from, std::uint64_t& index) const {
     if (root_ == nullptr)
         return 0;
+    std::uint64_t base = prefix_ << ((height_ + 1) * fan_shift);
+    if (from < base)
+        from = base;
     while (covers(from)) {
         void* at = root_;
         unsigned level = height_;
@@ -176,6 +247,7 @@ void PageTree::swap(PageTree& other) {
     };
     exchange(root_, other.root_);
     exchange(height_, other.height_);
+    exchange(prefix_, other.prefix_);
     exchange(count_, other.count_);
     exchange(leaf_, other.leaf_);
     exchange(leaf_index_, other.leaf_index_);

@@ -55,6 +55,14 @@ struct VmCounters {
     std::uint64_t faults = 0, zero_fills = 0, copies = 0;
 };
 
+/// Page tables. Those of small processes are kept, emptied, for the next one: making and tearing down tables costs more
+/// than all else in a fork.
+struct PageTables {
+    glue::AddressSpace space;
+    PageTables* next = nullptr;
+    unsigned uses = 1;
+};
+
 class VmSpace {
 public:
     /// An empty space with one reference. Null when memory (or the kernel's pool) is exhausted.
@@ -66,7 +74,7 @@ public:
 
     // --- faults and the hardware -------------------------------------------------------------------------------
     /// For Vcpu::enter.
-    const glue::AddressSpace& hardware() const { return hardware_; }
+    const glue::AddressSpace& hardware() const { return tables_->space; }
     /// Makes `address` accessible, mapping a window around it.
     FaultResult fault(std::uint64_t address, glue::Access access);
     /// The kernel address of the byte at `address` after making it accessible; null if it cannot be. Valid up to the
@@ -159,6 +167,10 @@ private:
     }
 
     // vm/vmspace.cpp
+    static PageTables* take_tables();
+    static bool drop_kept_tables();
+    void give_tables();
+    bool map_hardware(std::uint64_t address, const vm::Frame& frame, std::uint64_t pages, glue::Access access);
     vm::MapEntry* lookup(std::uint64_t address);
     bool reserve_entries(unsigned count);
     vm::MapEntry* new_entry();
@@ -170,7 +182,7 @@ private:
     std::uint64_t choose_address(const MapRequest& request, std::uint64_t length) const;
     bool copy_entry(vm::MapEntry& entry, VmSpace& child);
 
-    glue::AddressSpace hardware_;
+    PageTables* tables_ = nullptr;
     Translation translations_[translation_slots];
     vm::MapTree tree_;
     vm::MapEntry* last_ = nullptr;  // found by the last lookup
