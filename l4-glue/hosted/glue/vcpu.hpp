@@ -45,6 +45,9 @@ public:
 
     Ticks stolen() const { return Ticks{0}; }
 
+    // A name for glue::Notification: what is signalled there arrives here as events.
+    abi::Selector notification() const;
+
     // Hosted only. Event bits from any thread, as an IRQ thread or another task would signal them.
     void signal(std::uint64_t bits);
     bool upcall_due() const {

@@ -111,6 +111,8 @@ public:
         return native::check(native::invoke(abi::Operation::thread_start, selector_, reinterpret_cast<std::uint64_t>(function),
                                             reinterpret_cast<std::uint64_t>(top), reinterpret_cast<std::uint64_t>(argument)));
     }
+    // Takes the thread off its core for good; also for the thread itself.
+    void stop() const { (void)native::invoke(abi::Operation::thread_stop, selector_); }
     abi::Selector selector() const { return selector_; }
 
 private:

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The whole chain on the host: a line or timer, its IRQ thread, the queue, the event bit, the LWKT interrupt
+// thread.
+#include "lwkt/irq.hpp"
+#include "irq-threads/irq_thread.hpp"
+#include "irq-threads/queue.hpp"
+#include "lwkt/test_support.hpp"
+
+using namespace lwkt;
+using lwkt::test::run;
+
+namespace {
+
+LWKT_ON_1_2_4(Interrupts);
+
+struct Driver {
+    irq::Queue<int, 64> queue;
+    irq::IrqThread thread;
+    InterruptHandler handler;
+    int made = 0;              // by the top half
+    std::vector<int> received; // by the interrupt thread
+    static constexpr unsigned bit = glue::Vcpu::event_irq_shift + 2;
+
+    irq::IrqThread::Parameters parameters(CpuId cpu) {
+        irq::IrqThread::Parameters p;
+        p.top_half = [](void* self) {
+            auto& driver = *static_cast<Driver*>(self);
+            return driver.queue.push(driver.made++);
+        };
+        p.argument = this;
+        p.target =
+            glue::Notification(glue::Vcpu::of(cpu).notification()).badged(std::uint64_t{1} << bit).take();
+        return p;
+    }
+    static void bottom(void* self) {
+        auto& driver = *static_cast<Driver*>(self);
+        int item;
+        while (driver.queue.pop(item))
+            driver.received.push_back(item);
+        wakeup(&driver.received);
+    }
+};
+
+TEST_P(Interrupts, FromLineToInterruptThread) {
+    Driver driver;
+    run(GetParam(), [&] {
+        CpuId cpu{GetParam() - 1};
+        ASSERT_TRUE(driver.handler.attach(cpu, Driver::bit, Driver::bottom, &driver, "serial").ok());
+        ASSERT_TRUE(driver.thread.start(driver.parameters(cpu), 0, 3).ok());
+        for (std::uint64_t n = 1; n <= 100; ++n) {
+            glue::hosted::raise_line(3);
+            while (driver.handler.runs() < n && driver.thread.counters().interrupts < n)
+                (void)tsleep(&driver.received, 0, "irq", glue::Clock::now() + Nanoseconds{50'000});
+        }
+        driver.thread.stop();
+        glue::hosted::join_threads();
+        // All that the top half queued has been signalled; a message goes behind it.
+        call_ipiq(
+            cpu, [](void*, std::uintptr_t) {}, nullptr);
+        while (driver.queue.size() != 0)
+            (void)tsleep(&driver.received, 0, "irq", glue::Clock::now() + Nanoseconds{50'000});
+        driver.handler.detach();
+    });
+    ASSERT_GE(driver.received.size(), 90u); // raising a line that is still up is one interrupt
+    for (std::size_t n = 0; n < driver.received.size(); ++n)
+        EXPECT_EQ(driver.received[n], static_cast<int>(n));
+}
+
+TEST_P(Interrupts, PeriodicTimerPreemptsALoop) {
+    Driver driver;
+    run(GetParam(), [&] {
+        ASSERT_TRUE(driver.handler.attach(CpuId{0}, Driver::bit, Driver::bottom, &driver, "timer").ok());
+        ASSERT_TRUE(driver.thread
+                        .start_periodic(driver.parameters(CpuId{0}), glue::Clock::now(), Nanoseconds{200'000})
+                        .ok());
+        while (driver.handler.runs() < 10) {
+            CriticalSection safe_point; // this platform interrupts nowhere else
+        }
+        driver.thread.stop();
+        glue::hosted::join_threads();
+        driver.handler.detach();
+    });
+    EXPECT_GE(driver.received.size(), 10u);
+}
+
+} // namespace
