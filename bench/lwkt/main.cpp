@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Path lengths of LWKT, for runs under -icount where a tick is an instruction: mean of a batch of rounds after a
-// warm-up, the loop around included, printed as "name value".
+// Path lengths of LWKT, for runs under -icount where a tick is an instruction: mean of a batch of rounds
+// after a warm-up, the loop around included, printed as "name value".
 #include "tests/lwkt/support.hpp"
 
 using namespace lwkt;
@@ -10,7 +10,9 @@ namespace {
 
 constexpr unsigned rounds = 100;
 
-std::uint64_t now() { return glue::Clock::ticks().value; }
+std::uint64_t now() {
+    return glue::Clock::ticks().value;
+}
 
 // The best of many batches: the box runs on the same core now and then.
 template <class Round>
@@ -52,12 +54,15 @@ void token() {
 void thread_switch() {
     stop = false;
     Group group;
-    group.spawn(0, [](void*, unsigned) {
-        while (!stop)
+    group.spawn(
+        0,
+        [](void*, unsigned) {
+            while (!stop)
 #pragma GCC unroll 4
-            for (int i = 0; i < 4; ++i)
-                yield();
-    }, nullptr, 0, Priority::kernel_daemon);
+                for (int i = 0; i < 4; ++i)
+                    yield();
+        },
+        nullptr, 0, Priority::kernel_daemon);
     measure("lwkt_switch", 8, [] {
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i)
@@ -71,17 +76,20 @@ Port* server_port;
 
 void message() {
     Group group;
-    group.spawn(0, [](void*, unsigned) {
-        Port port(current());
-        server_port = &port;
-        for (;;) {
-            Message* message = port.wait();
-            bool last = message->command == -1;
-            reply(*message, 0);
-            if (last)
-                return;
-        }
-    }, nullptr, 0, Priority::kernel_daemon);
+    group.spawn(
+        0,
+        [](void*, unsigned) {
+            Port port(current());
+            server_port = &port;
+            for (;;) {
+                Message* message = port.wait();
+                bool last = message->command == -1;
+                reply(*message, 0);
+                if (last)
+                    return;
+            }
+        },
+        nullptr, 0, Priority::kernel_daemon);
     yield();
     static Message message;
     measure("msg_roundtrip", 1, [] { (void)server_port->domsg(message); });
@@ -96,13 +104,16 @@ void sleeping() {
     stop = false;
     Group group;
     static int ping, pong;
-    group.spawn(0, [](void*, unsigned) {
-        while (!stop) {
+    group.spawn(
+        0,
+        [](void*, unsigned) {
+            while (!stop) {
+                wakeup(&pong);
+                (void)tsleep(&ping, 0, "ping");
+            }
             wakeup(&pong);
-            (void)tsleep(&ping, 0, "ping");
-        }
-        wakeup(&pong);
-    }, nullptr, 0, Priority::kernel_daemon);
+        },
+        nullptr, 0, Priority::kernel_daemon);
     yield();
     measure("tsleep_wakeup", 2, [] {
         wakeup(&ping);
@@ -117,7 +128,8 @@ void memory() {
     measure("slab_64", 1, [] { release(allocate(64), 64); });
     static Callout callout;
     measure("callout_reset_stop", 1, [] {
-        callout.reset(glue::Nanoseconds{~std::uint64_t{0} >> 2}, [](void*) {}, nullptr);
+        callout.reset(
+            glue::Nanoseconds{~std::uint64_t{0} >> 2}, [](void*) {}, nullptr);
         (void)callout.stop();
     });
     measure("critical_section", 1, [] { CriticalSection critical; });
@@ -130,10 +142,15 @@ void main(void*) {
     sleeping();
     memory();
     if (cpu_count() > 1)
-        measure("ipiq_call", 1, [] { call_ipiq(CpuId{1}, [](void*, std::uintptr_t) {}, nullptr); });
+        measure("ipiq_call", 1, [] {
+            call_ipiq(
+                CpuId{1}, [](void*, std::uintptr_t) {}, nullptr);
+        });
     end(0);
 }
 
 } // namespace
 
-extern "C" void libelle_main() { (void)lwkt::start(main, nullptr, Pages::provider()); }
+extern "C" void libelle_main() {
+    (void)lwkt::start(main, nullptr, Pages::provider());
+}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// LWKT under stress on the kernel, with real upcalls, kicks and deadlines; the host's unit tests cover the same ground
-// under sanitizers. Each check prints a line; the exit status is the number of failures.
+// LWKT under stress on the kernel, with real upcalls, kicks and deadlines; the host's unit tests cover the
+// same ground under sanitizers. Each check prints a line; the exit status is the number of failures.
+#include "irq-threads/irq_thread.hpp"
+#include "irq-threads/queue.hpp"
+#include "lwkt/irq.hpp"
 #include "tests/lwkt/support.hpp"
 
 using namespace lwkt;
@@ -16,7 +19,9 @@ void report(const char* name, bool good) {
     failures += !good;
 }
 
-glue::Nanoseconds after(std::uint64_t nanoseconds) { return glue::Clock::now() + glue::Nanoseconds{nanoseconds}; }
+glue::Nanoseconds after(std::uint64_t nanoseconds) {
+    return glue::Clock::now() + glue::Nanoseconds{nanoseconds};
+}
 
 // Random sets of tokens in random order; each guards a plain word that nobody else may change while we run.
 struct TokenStress {
@@ -115,9 +120,12 @@ struct Ipis {
     }
     static void call(void* context, unsigned number) {
         for (unsigned n = 0; n < 500; ++n)
-            call_ipiq(CpuId{(number + n) % cpu_count()}, [](void* c, std::uintptr_t) {
-                __atomic_fetch_add(&static_cast<Ipis*>(c)->calls, 1, __ATOMIC_RELAXED);
-            }, context);
+            call_ipiq(
+                CpuId{(number + n) % cpu_count()},
+                [](void* c, std::uintptr_t) {
+                    __atomic_fetch_add(&static_cast<Ipis*>(c)->calls, 1, __ATOMIC_RELAXED);
+                },
+                context);
     }
 };
 
@@ -179,15 +187,16 @@ void ports() {
     report("messages are answered", service.wrong == 0);
 }
 
-// A thread that never leaves its loop by itself is interrupted by a callout, through an upcall; so is one on another
-// core by a message. Registers and flags survive.
+// A thread that never leaves its loop by itself is interrupted by a callout, through an upcall; so is one on
+// another core by a message. Registers and flags survive.
 void preemption() {
     static std::uint64_t stop;
     long wrong = 0;
     for (int round = 0; round < 50; ++round) {
         stop = 0;
         Callout callout;
-        callout.reset(after(200'000), [](void*) { __atomic_store_n(&stop, 1, __ATOMIC_RELAXED); }, nullptr);
+        callout.reset(
+            after(200'000), [](void*) { __atomic_store_n(&stop, 1, __ATOMIC_RELAXED); }, nullptr);
         std::uint64_t a = 1, b = 2, c = 3, count = 0;
         do { // the carry flag and four registers live across every instruction boundary
             asm volatile("stc; mov $7, %%ecx; 1: dec %%ecx; jnz 1b; adc $0, %0; adc $0, %1; inc %2"
@@ -202,11 +211,15 @@ void preemption() {
         return;
     stop = 0;
     Group group;
-    group.spawn(1, [](void*, unsigned) {
-        while (__atomic_load_n(&stop, __ATOMIC_RELAXED) == 0)
-            asm volatile("pause");
-    }, nullptr, 0);
-    call_ipiq(CpuId{1}, [](void*, std::uintptr_t) { __atomic_store_n(&stop, 1, __ATOMIC_RELAXED); }, nullptr);
+    group.spawn(
+        1,
+        [](void*, unsigned) {
+            while (__atomic_load_n(&stop, __ATOMIC_RELAXED) == 0)
+                asm volatile("pause");
+        },
+        nullptr, 0);
+    call_ipiq(
+        CpuId{1}, [](void*, std::uintptr_t) { __atomic_store_n(&stop, 1, __ATOMIC_RELAXED); }, nullptr);
     group.wait();
     report("a message interrupts a loop elsewhere", true);
 }
@@ -226,9 +239,10 @@ struct Timers {
                 Callout& callout = t.callouts[next_random(seed) % 8];
                 t.stopped += callout.stop();
                 ++t.armed;
-                callout.reset(after(next_random(seed) % 300'000), [](void* c) {
-                    __atomic_fetch_add(&static_cast<Timers*>(c)->ran, 1, __ATOMIC_RELAXED);
-                }, &t);
+                callout.reset(
+                    after(next_random(seed) % 300'000),
+                    [](void* c) { __atomic_fetch_add(&static_cast<Timers*>(c)->ran, 1, __ATOMIC_RELAXED); },
+                    &t);
             }
             glue::Nanoseconds until = after(next_random(seed) % 100'000);
             int ident;
@@ -292,11 +306,74 @@ void slab() {
             release(object, *static_cast<std::uint64_t*>(object));
     std::uint64_t allocated = 0;
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
-        call_ipiq(CpuId{cpu}, [](void*, std::uintptr_t) {}, nullptr); // an idle core drains its remote releases
+        call_ipiq(
+            CpuId{cpu}, [](void*, std::uintptr_t) {}, nullptr); // an idle core drains its remote releases
     (void)tsleep(&heap, 0, "settle", after(5'000'000));
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
         allocated += slab_statistics(CpuId{cpu}).allocated;
     report("memory keeps its contents and comes back", heap.wrong == 0 && allocated == 0);
+}
+
+// The chain of an interrupt: an L4 thread above the vCPU, its queue, the event bit, the interrupt thread. The
+// thread that is preempted loops without a system call.
+struct Chain {
+    irq::Queue<std::uint64_t, 256> queue;
+    irq::IrqThread thread;
+    InterruptHandler handler;
+    std::uint64_t received = 0, wrong = 0, made = 0, longest = 0;
+    static constexpr unsigned bit = glue::Vcpu::event_irq_shift + 1;
+    alignas(16) std::byte stack[8192];
+
+    static bool top(void* self) {
+        auto& c = *static_cast<Chain*>(self);
+        ++c.made;
+        return c.queue.push(glue::Clock::ticks().value);
+    }
+    static void bottom(void* self) {
+        auto& c = *static_cast<Chain*>(self);
+        std::uint64_t sent, now = glue::Clock::ticks().value;
+        while (c.queue.pop(sent)) {
+            __atomic_fetch_add(&c.received, 1, __ATOMIC_RELAXED);
+            c.wrong += sent > now;
+            c.longest = now - sent > c.longest ? now - sent : c.longest;
+        }
+    }
+};
+
+bool start_chain(Chain& chain) {
+    auto core = glue::start().core[0];
+    unsigned priority = glue::start().priority + 1;
+    auto scheduling = glue::create_scheduling(glue::start_pool, core, Ticks{0}, Ticks{0}, priority);
+    auto target = glue::Notification(glue::Vcpu::of(CpuId{0}).notification()).badged(1u << Chain::bit);
+    if (!scheduling.ok() || !target.ok() ||
+        !chain.handler.attach(CpuId{0}, Chain::bit, Chain::bottom, &chain, "timer").ok())
+        return false;
+    irq::IrqThread::Parameters p;
+    p.pool = glue::start_pool;
+    p.core = core;
+    p.priority = priority;
+    p.scheduling = scheduling.value();
+    p.buffer = glue::buffer_address + 0x8000;
+    p.stack = chain.stack;
+    p.stack_size = sizeof chain.stack;
+    p.top_half = Chain::top;
+    p.argument = &chain;
+    p.target = target.value();
+    return chain.thread.start_periodic(p, glue::Clock::now(), glue::Nanoseconds{500'000}).ok();
+}
+
+void interrupts() {
+    static Chain chain;
+    if (!start_chain(chain))
+        return report("an IRQ thread starts", false);
+    while (__atomic_load_n(&chain.received, __ATOMIC_RELAXED) < 100)
+        asm volatile("pause");
+    chain.thread.stop();
+    chain.handler.detach();
+    report("an IRQ thread's events preempt a loop", chain.wrong == 0 && chain.handler.runs() != 0);
+    print("  longest from top half to interrupt thread: ");
+    print(chain.longest * 1'000'000 / (glue::Clock::ticks_per_second() / 1000));
+    print(" ns\n");
 }
 
 void main(void*) {
@@ -309,10 +386,13 @@ void main(void*) {
     ports();
     preemption();
     timers();
+    interrupts();
     slab();
     end(failures);
 }
 
 } // namespace
 
-extern "C" void libelle_main() { (void)lwkt::start(main, nullptr, Pages::provider()); }
+extern "C" void libelle_main() {
+    (void)lwkt::start(main, nullptr, Pages::provider());
+}

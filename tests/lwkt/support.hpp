@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// For programs that run LWKT alone in a jail of the box: output to the jail's stdout, a page provider over the task's
-// RAM, groups of threads, and the jail's end.
+// For programs that run LWKT alone in a jail of the box: output to the jail's stdout, a page provider over
+// the task's RAM, groups of threads, and the jail's end.
 #pragma once
 
 #include "glue/console.hpp"
@@ -17,12 +17,15 @@
 
 namespace lwkt::native {
 
-inline proto::JailShared& shared() { return *reinterpret_cast<proto::JailShared*>(glue::shared_window); }
+inline proto::JailShared& shared() {
+    return *reinterpret_cast<proto::JailShared*>(glue::shared_window);
+}
 
 inline void print(std::string_view text) {
     glue::Ring out{reinterpret_cast<glue::RingHeader*>(&shared().ring[proto::ring_stdout]),
                    shared().data[proto::ring_stdout], proto::console_ring_size};
-    (void)out.write({reinterpret_cast<const std::byte*>(text.data()), text.size()}); // far less than the ring holds
+    (void)out.write(
+        {reinterpret_cast<const std::byte*>(text.data()), text.size()}); // far less than the ring holds
     glue::Notification{glue::start_doorbell}.signal();
 }
 inline void print(std::uint64_t value) {
@@ -90,7 +93,8 @@ private:
 class Group {
 public:
     using Body = void (*)(void* context, unsigned number);
-    void spawn(unsigned cpu, Body body, void* context, unsigned number, Priority priority = Priority::user_normal) {
+    void spawn(unsigned cpu, Body body, void* context, unsigned number,
+               Priority priority = Priority::user_normal) {
         verify(count_ != sizeof starts_ / sizeof *starts_);
         Start& start = starts_[count_++];
         start = {this, body, context, number};
