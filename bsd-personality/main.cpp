@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The personality's start: LWKT on all vCPUs, then memory, files and the first process of the jail. What it needs is at
-// glue::shared_window (proto/jail.hpp) and in glue::start().
+// The personality's start: LWKT on all vCPUs, then memory, files and the first process of the jail. What it
+// needs is at glue::shared_window (proto/jail.hpp) and in glue::start().
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/counters.hpp"
 #include "bsd-personality/kern/exec.hpp"
@@ -17,12 +17,17 @@ namespace bsd {
 
 namespace {
 
-proto::JailShared& shared() { return *reinterpret_cast<proto::JailShared*>(glue::shared_window); }
+proto::JailShared& shared() {
+    return *reinterpret_cast<proto::JailShared*>(glue::shared_window);
+}
 
-void ring_box() { (void)glue::native::invoke(abi::Operation::signal, glue::start_doorbell); }
+void ring_box() {
+    (void)glue::native::invoke(abi::Operation::signal, glue::start_doorbell);
+}
 
 glue::Ring ring(proto::JailRing which) {
-    return glue::Ring(reinterpret_cast<glue::RingHeader*>(&shared().ring[which]), shared().data[which], proto::console_ring_size);
+    return glue::Ring(reinterpret_cast<glue::RingHeader*>(&shared().ring[which]), shared().data[which],
+                      proto::console_ring_size);
 }
 
 bool has_argument(const char* word) {
@@ -44,7 +49,8 @@ void boot(void*) {
     tracing = has_argument("trace");
     random_source.add(jail.parameters.seed, sizeof jail.parameters.seed);
     set_epoch(jail.parameters.epoch);
-    auto console_started = start_console(ring(proto::ring_stdin), ring(proto::ring_stdout), ring(proto::ring_stderr), ring_box);
+    auto console_started =
+        start_console(ring(proto::ring_stdin), ring(proto::ring_stdout), ring(proto::ring_stderr), ring_box);
     if (!console_started || !initialize_exec())
         return jail_failed("the jail's memory is too small");
     if (auto started = start_first_process(); !started && jail.status->state != proto::JailState::failed)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What differs between the systems whose binaries run here, chosen at exec from the executable's brand: numbers,
-// layouts and addresses as data and a few functions. Immutable.
+// What differs between the systems whose binaries run here, chosen at exec from the executable's brand:
+// numbers, layouts and addresses as data and a few functions. Immutable.
 #pragma once
 
 #include "bsd-personality/kern/proc.hpp"
@@ -14,23 +14,25 @@ enum class AbiKind : std::uint8_t { freebsd = 1, dragonfly = 2 }; // numbers of 
 
 struct Abi {
     AbiKind kind;
-    const char* system_name;             // kern.ostype
+    const char* system_name; // kern.ostype
     const SystemCallTable& calls;
-    int (*errno_number)(Errno error);    // as the system's userland knows it
+    int (*errno_number)(Errno error); // as the system's userland knows it
     int at_fdcwd;
 
     // --- memory layout
-    std::uint64_t stack_top;             // first address above the main stack
-    std::uint64_t sigcode_address;       // page of the signal trampoline
-    std::uint64_t ps_strings;            // struct ps_strings
+    std::uint64_t stack_top;                 // first address above the main stack
+    std::uint64_t sigcode_address;           // page of the signal trampoline
+    std::uint64_t ps_strings;                // struct ps_strings
     std::uint64_t position_independent_base; // ET_DYN without a preferred address
     std::uint64_t max_stack, default_stack_limit;
 
     // --- signals
     const std::uint8_t* trampoline;
     unsigned trampoline_size;
-    /// Builds the frame on the user stack and points the registers at the handler. EFAULT: the stack is not usable.
-    SysResult<void> (*send_signal)(Lwp& lwp, const SignalAction& action, const SignalInfo& info, SignalSet return_mask);
+    /// Builds the frame on the user stack and points the registers at the handler. EFAULT: the stack is not
+    /// usable.
+    SysResult<void> (*send_signal)(Lwp& lwp, const SignalAction& action, const SignalInfo& info,
+                                   SignalSet return_mask);
     /// sigreturn(2): registers and mask from a ucontext in user memory. Errors: EFAULT, EINVAL.
     SysResult<void> (*signal_return)(Lwp& lwp, UserAddress context);
     /// siginfo_t as userland sees it; 80 bytes in both systems.

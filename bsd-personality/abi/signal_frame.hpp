@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the signal frames of both systems have in common: the order of the general registers, where a frame goes, and
-// which registers a program may set.
+// What the signal frames of both systems have in common: the order of the general registers, where a frame
+// goes, and which registers a program may set.
 #pragma once
 
 #include "bsd-personality/kern/proc.hpp"
@@ -33,7 +33,9 @@ void set_registers(UserContext& context, const MachineRegisters& registers);
 inline constexpr std::uint64_t user_flags = 0x25'4dd5;
 /// The flags, rip and rsp of a context that comes from user memory may be loaded.
 bool acceptable(std::uint64_t rflags, std::uint64_t code_selector);
-constexpr std::uint64_t clean_flags(std::uint64_t rflags) { return (rflags & user_flags) | 0x202; }
+constexpr std::uint64_t clean_flags(std::uint64_t rflags) {
+    return (rflags & user_flags) | 0x202;
+}
 
 bool on_alternate_stack(const Lwp& lwp, std::uint64_t stack_pointer);
 /// Where a frame begins to grow down: the alternate stack if asked for, else below the red zone.
@@ -41,7 +43,7 @@ std::uint64_t frame_top(const Lwp& lwp, const SignalAction& action);
 /// uc_stack of the frame.
 UserStack describe_stack(const Lwp& lwp, std::uint64_t stack_pointer);
 /// Entry of the handler by way of the trampoline.
-void enter_trampoline(Lwp& lwp, const SignalInfo& info, int code, bool with_info, std::uint64_t frame, std::uint64_t context,
-                      std::uint64_t siginfo);
+void enter_trampoline(Lwp& lwp, const SignalInfo& info, int code, bool with_info, std::uint64_t frame,
+                      std::uint64_t context, std::uint64_t siginfo);
 
 } // namespace bsd

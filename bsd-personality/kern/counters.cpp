@@ -82,9 +82,12 @@ void count_unknown_call(const Lwp& lwp, std::uint32_t number, const char* name) 
     note(lwp.proc.command, ": missing system call ", name ? name : decimal(number, digits));
 }
 
-void note_out_of_memory(const Lwp& lwp) { note(lwp.proc.command, ": killed, the jail's memory is exhausted"); }
+void note_out_of_memory(const Lwp& lwp) {
+    note(lwp.proc.command, ": killed, the jail's memory is exhausted");
+}
 
-void trace_call_slow(const Lwp& lwp, std::uint32_t number, const SystemCallEntry& entry, const SystemCall& call) {
+void trace_call_slow(const Lwp& lwp, std::uint32_t number, const SystemCallEntry& entry,
+                     const SystemCall& call) {
     console_print("%d.%d %s(", std::int64_t{lwp.proc.pid}, std::int64_t{lwp.tid}, entry.name);
     (void)number;
     for (unsigned i = 0; i < entry.words && i < 6; i++)
@@ -101,8 +104,9 @@ void trace_result_slow(const Lwp& lwp, const SystemCallEntry& entry) {
 }
 
 void trace_fault_slow(const Lwp& lwp, const SignalInfo& info) {
-    console_print("%d.%d signal %d code %d address %x rip %x\n", std::int64_t{lwp.proc.pid}, std::int64_t{lwp.tid},
-                  std::int64_t{info.signal}, std::int64_t{info.code}, info.address, lwp.frame->rip);
+    console_print("%d.%d signal %d code %d address %x rip %x\n", std::int64_t{lwp.proc.pid},
+                  std::int64_t{lwp.tid}, std::int64_t{info.signal}, std::int64_t{info.code}, info.address,
+                  lwp.frame->rip);
 }
 
 } // namespace bsd

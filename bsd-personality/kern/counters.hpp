@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the personality tells about its processes: calls that are not there, faults, exhaustion, and (switched on by
-// the boot argument "trace") every call. Under giant.
+// What the personality tells about its processes: calls that are not there, faults, exhaustion, and (switched
+// on by the boot argument "trace") every call. Under giant.
 #pragma once
 
 #include "bsd-personality/kern/proc.hpp"
@@ -12,10 +12,12 @@ void count_unknown_call(const Lwp& lwp, std::uint32_t number, const char* name);
 void note_out_of_memory(const Lwp& lwp);
 
 extern bool tracing;
-void trace_call_slow(const Lwp& lwp, std::uint32_t number, const SystemCallEntry& entry, const SystemCall& call);
+void trace_call_slow(const Lwp& lwp, std::uint32_t number, const SystemCallEntry& entry,
+                     const SystemCall& call);
 void trace_result_slow(const Lwp& lwp, const SystemCallEntry& entry);
 void trace_fault_slow(const Lwp& lwp, const SignalInfo& info);
-inline void trace_call(const Lwp& lwp, std::uint32_t number, const SystemCallEntry& entry, const SystemCall& call) {
+inline void trace_call(const Lwp& lwp, std::uint32_t number, const SystemCallEntry& entry,
+                       const SystemCall& call) {
     if (tracing) [[unlikely]]
         trace_call_slow(lwp, number, entry, call);
 }

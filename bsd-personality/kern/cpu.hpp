@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whose registers a vCPU holds. The user registers of the lwp that ran last stay in the vCPU page, and its extended
-// state in the processor, until another lwp is about to enter user mode there. Owned by the vCPU's core.
+// Whose registers a vCPU holds. The user registers of the lwp that ran last stay in the vCPU page, and its
+// extended state in the processor, until another lwp is about to enter user mode there. Owned by the vCPU's
+// core.
 #pragma once
 
 #include "bsd-personality/kern/proc.hpp"
@@ -13,7 +14,8 @@ void take_vcpu(Lwp& lwp);
 void abandon_vcpu(Lwp& lwp);
 /// The extended state of the calling thread, brought up to date in memory: lwp.fpu.
 std::byte* read_fpu(Lwp& lwp);
-/// Puts lwp.fpu, which was changed, into effect. False: the processor refuses the state, which is then the reset one.
+/// Puts lwp.fpu, which was changed, into effect. False: the processor refuses the state, which is then the
+/// reset one.
 bool write_fpu(Lwp& lwp);
 /// Extended state as after reset.
 void reset_fpu(Lwp& lwp);

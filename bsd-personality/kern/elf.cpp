@@ -27,10 +27,16 @@ static_assert(sizeof(ProgramHeader) == 56);
 enum Type : std::uint32_t { load = 1, interpreter = 3, note = 4, header_table = 6, gnu_stack = 0x6474'e551 };
 enum OsAbi : std::uint8_t { abi_none = 0, abi_netbsd = 2, abi_linux = 3, abi_freebsd = 9, abi_openbsd = 12 };
 
-constexpr std::uint64_t down(std::uint64_t value) { return value & ~(page - 1); }
-constexpr std::uint64_t up(std::uint64_t value) { return down(value + page - 1); }
+constexpr std::uint64_t down(std::uint64_t value) {
+    return value & ~(page - 1);
+}
+constexpr std::uint64_t up(std::uint64_t value) {
+    return down(value + page - 1);
+}
 
-bool equal(const char* a, const char* b, std::size_t size) { return Text(a, size) == Text(b, size); }
+bool equal(const char* a, const char* b, std::size_t size) {
+    return Text(a, size) == Text(b, size);
+}
 
 ElfError check_header(const Header& header, std::uint64_t file_size) {
     if (header.ident[4] != 2 || header.ident[5] != 1 || header.machine != 62)
@@ -40,7 +46,8 @@ ElfError check_header(const Header& header, std::uint64_t file_size) {
     if (header.program_header_size != sizeof(ProgramHeader) || header.program_header_count == 0)
         return ElfError::bad_headers;
     std::uint64_t table = std::uint64_t{header.program_header_count} * sizeof(ProgramHeader);
-    if (header.program_headers > page || table > page || header.program_headers + table > page) // as the real systems ask
+    if (header.program_headers > page || table > page ||
+        header.program_headers + table > page) // as the real systems ask
         return ElfError::bad_headers;
     return header.program_headers + table > file_size ? ElfError::truncated : ElfError::none;
 }
@@ -93,12 +100,15 @@ ElfError add_segment(const ProgramHeader& header, std::uint64_t file_size, ElfFi
     // Ascending and not sharing a page, as linkers make them; so that mapping one never replaces another.
     if (file.segment_count != 0 && down(header.address) < file.high)
         return ElfError::bad_segment;
-    auto protection = static_cast<std::uint8_t>((header.flags & 4 ? 1 : 0) | (header.flags & 2) | (header.flags & 1 ? 4 : 0));
-    file.segments[file.segment_count] = {header.address, header.memory_size, header.offset, header.file_size, protection};
+    auto protection = static_cast<std::uint8_t>((header.flags & 4 ? 1 : 0) | (header.flags & 2) |
+                                                (header.flags & 1 ? 4 : 0));
+    file.segments[file.segment_count] = {header.address, header.memory_size, header.offset, header.file_size,
+                                         protection};
     if (file.segment_count++ == 0)
         file.low = down(header.address);
     file.high = up(header.address + header.memory_size);
-    if (header.alignment > file.alignment && header.alignment <= 2 << 20 && (header.alignment & (header.alignment - 1)) == 0)
+    if (header.alignment > file.alignment && header.alignment <= 2 << 20 &&
+        (header.alignment & (header.alignment - 1)) == 0)
         file.alignment = header.alignment;
     return ElfError::none;
 }
@@ -107,7 +117,8 @@ ElfError add_segment(const ProgramHeader& header, std::uint64_t file_size, ElfFi
 void settle_brand(const Header& header, ElfFile& file) {
     if (file.brand != ElfBrand::none)
         return;
-    if (header.ident[7] == abi_freebsd || equal(reinterpret_cast<const char*>(header.ident) + 8, "FreeBSD", 8))
+    if (header.ident[7] == abi_freebsd ||
+        equal(reinterpret_cast<const char*>(header.ident) + 8, "FreeBSD", 8))
         file.brand = ElfBrand::freebsd;
     else if (header.ident[7] == abi_netbsd)
         file.brand = ElfBrand::netbsd;
@@ -119,9 +130,11 @@ void settle_brand(const Header& header, ElfFile& file) {
         file.brand = ElfBrand::other;
     else if (text(file.interpreter) == Text("/libexec/ld-elf.so.1"))
         file.brand = ElfBrand::freebsd;
-    else if (text(file.interpreter) == Text("/usr/libexec/ld-elf.so.2") || text(file.interpreter) == Text("/libexec/ld-elf.so.2"))
+    else if (text(file.interpreter) == Text("/usr/libexec/ld-elf.so.2") ||
+             text(file.interpreter) == Text("/libexec/ld-elf.so.2"))
         file.brand = ElfBrand::dragonfly;
-    else if (text(file.interpreter).starts_with(Text("/lib64/ld-linux")) || text(file.interpreter).starts_with(Text("/lib/ld-musl")))
+    else if (text(file.interpreter).starts_with(Text("/lib64/ld-linux")) ||
+             text(file.interpreter).starts_with(Text("/lib/ld-musl")))
         file.brand = ElfBrand::gnu_linux;
 }
 
@@ -174,12 +187,16 @@ Result<ElfFile, ElfError> parse_elf(const ElfSource& source) {
         case load:
             if (ElfError error = add_segment(segment, source.size(), file); error != ElfError::none)
                 return Failure(error);
-            if (segment.offset == 0 && header.program_headers + std::uint64_t{header.program_header_count} * sizeof segment <= segment.file_size && !file.headers)
+            if (segment.offset == 0 &&
+                header.program_headers + std::uint64_t{header.program_header_count} * sizeof segment <=
+                    segment.file_size &&
+                !file.headers)
                 file.headers = segment.address + header.program_headers;
             break;
         case interpreter:
             if (segment.file_size < 2 || segment.file_size > sizeof file.interpreter ||
-                !source.read(segment.offset, file.interpreter, segment.file_size) || file.interpreter[segment.file_size - 1] != '\0')
+                !source.read(segment.offset, file.interpreter, segment.file_size) ||
+                file.interpreter[segment.file_size - 1] != '\0')
                 return Failure(ElfError::bad_interpreter);
             break;
         case note:

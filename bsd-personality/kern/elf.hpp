@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reads what exec needs out of an ELF file: segments, interpreter, brand. The file is hostile: after parse() every
-// number that is handed out has been checked against the file and the address space. Pure: no memory, no globals.
+// Reads what exec needs out of an ELF file: segments, interpreter, brand. The file is hostile: after parse()
+// every number that is handed out has been checked against the file and the address space. Pure: no memory,
+// no globals.
 #pragma once
 
 #include "bsd-personality/kern/text.hpp"
@@ -35,7 +36,7 @@ protected:
 struct ElfSegment {
     std::uint64_t address, memory_size; // before the load bias; memory_size > 0
     std::uint64_t offset, file_size;
-    std::uint8_t protection;            // PROT_ bits
+    std::uint8_t protection; // PROT_ bits
 };
 
 struct ElfFile {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Error numbers inside the personality: FreeBSD's. Each ABI translates at its boundary (abi/*/errno.cpp); negative
-// values never leave the personality, they tell the dispatcher what to do next.
+// Error numbers inside the personality: FreeBSD's. Each ABI translates at its boundary (abi/*/errno.cpp);
+// negative values never leave the personality, they tell the dispatcher what to do next.
 #pragma once
 
 #include "l4-glue/result.hpp"
@@ -101,7 +101,8 @@ enum class Errno : int {
     eownerdead = 96,
     eintegrity = 97,
 
-    erestart = -1,    // interrupted before anything happened: restart unless the handler lacks SA_RESTART (then EINTR)
+    erestart =
+        -1, // interrupted before anything happened: restart unless the handler lacks SA_RESTART (then EINTR)
     ejustreturn = -2, // the handler set all registers itself (sigreturn, execve)
 };
 

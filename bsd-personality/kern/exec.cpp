@@ -66,18 +66,21 @@ SysResult<void> map_segments(VmSpace& space, vm::Object& object, const ElfFile& 
         std::uint64_t file_end = segment.address + bias + segment.file_size;
         std::uint64_t end = vm::round_up(segment.address + bias + segment.memory_size);
         std::uint64_t middle = segment.file_size ? vm::round_up(file_end) : start;
-        bool tail = segment.memory_size > segment.file_size && segment.file_size && (file_end & vm::page_mask);
+        bool tail =
+            segment.memory_size > segment.file_size && segment.file_size && (file_end & vm::page_mask);
         MapRequest request;
         request.fixed = true;
         if (segment.file_size) {
             request.address = start;
             request.length = middle - start;
-            request.protection = static_cast<std::uint8_t>(segment.protection | (tail ? vm::protection_write : 0));
+            request.protection =
+                static_cast<std::uint8_t>(segment.protection | (tail ? vm::protection_write : 0));
             request.object = &object;
             request.offset = vm::round_down(segment.offset);
             TRY(space.map(request));
             if (tail) {
-                TRY(zero_user(space, UserAddress{file_end}, least(middle, segment.address + bias + segment.memory_size) - file_end));
+                TRY(zero_user(space, UserAddress{file_end},
+                              least(middle, segment.address + bias + segment.memory_size) - file_end));
                 if (!(segment.protection & vm::protection_write))
                     TRY(space.protect(start, middle, segment.protection));
             }
@@ -114,7 +117,8 @@ SysResult<void> map_stack(VmSpace& space, const Abi& abi, const ElfFile& file, s
     request.protection = request.max_protection = vm::protection_read | vm::protection_execute;
     request.object = trampolines[static_cast<unsigned>(abi.kind) - 1].get();
     TRY(space.map(request));
-    if (abi.stack_top > abi.sigcode_address + vm::page_size) { // what lies above the trampoline, for ps_strings
+    if (abi.stack_top >
+        abi.sigcode_address + vm::page_size) { // what lies above the trampoline, for ps_strings
         request = MapRequest{};
         request.fixed = true;
         request.address = abi.sigcode_address + vm::page_size;
@@ -136,7 +140,9 @@ const Abi* abi_of(const ElfFile& file) {
     return nullptr;
 }
 
-Errno to_errno(ElfError error) { return error == ElfError::bad_segment ? Errno::einval : Errno::enoexec; }
+Errno to_errno(ElfError error) {
+    return error == ElfError::bad_segment ? Errno::einval : Errno::enoexec;
+}
 
 SysResult<void> check_executable(Lwp& lwp, Vnode& vnode) {
     if (vnode.type != VnodeType::regular)
@@ -148,8 +154,10 @@ SysResult<void> check_executable(Lwp& lwp, Vnode& vnode) {
     return check_permission(vnode, *lwp.proc.cred, may_exec);
 }
 
-// "#!interpreter [argument]" at the start of a file: puts them in front of the arguments. Returns false if it is none.
-SysResult<bool> script(const ObjectSource& source, Text path, ExecStrings& strings, char (&interpreter)[256]) {
+// "#!interpreter [argument]" at the start of a file: puts them in front of the arguments. Returns false if it
+// is none.
+SysResult<bool> script(const ObjectSource& source, Text path, ExecStrings& strings,
+                       char (&interpreter)[256]) {
     char line[256];
     std::uint64_t length = least(source.size(), std::uint64_t{sizeof line});
     if (length < 2 || !source.read(0, line, length) || line[0] != '#' || line[1] != '!')
@@ -182,8 +190,10 @@ SysResult<bool> script(const ObjectSource& source, Text path, ExecStrings& strin
     return true;
 }
 
-// Loads the interpreter named in a dynamically linked program. Returns its entry; `base` is where it was loaded.
-SysResult<std::uint64_t> load_interpreter(Lwp& lwp, VmSpace& space, const ElfFile& program, std::uint64_t after, std::uint64_t& base) {
+// Loads the interpreter named in a dynamically linked program. Returns its entry; `base` is where it was
+// loaded.
+SysResult<std::uint64_t> load_interpreter(Lwp& lwp, VmSpace& space, const ElfFile& program,
+                                          std::uint64_t after, std::uint64_t& base) {
     VnodeRef vnode = TRY(find_vnode(lwp, text(program.interpreter)));
     TRY(check_executable(lwp, *vnode));
     vm::Object* object = TRY(vnode->object());
@@ -314,7 +324,8 @@ SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& str
     std::uint64_t bias = 0;
     if (file.position_independent && file.low == 0)
         bias = (abi->position_independent_base + file.alignment - 1) & ~(file.alignment - 1);
-    if (file.high > user_address_end - bias || file.high + bias > abi->stack_top - abi->max_stack || file.low + bias == 0)
+    if (file.high > user_address_end - bias || file.high + bias > abi->stack_top - abi->max_stack ||
+        file.low + bias == 0)
         return Failure(Errno::enoexec);
     space.limits.total = proc.limits[limit_vmem].current;
     TRY(map_segments(space, *object, file, bias));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// execve: replaces the program of a process. The new address space is built first; nothing of the old program is lost
-// before it stands.
+// execve: replaces the program of a process. The new address space is built first; nothing of the old program
+// is lost before it stands.
 #pragma once
 
 #include "bsd-personality/kern/elf.hpp"
@@ -40,11 +40,12 @@ struct ExecFailure {
     ElfError elf = ElfError::none;
 };
 
-/// Runs `path` in the process of `lwp`, which must be the caller or not started yet. On success the lwp's registers are
-/// the new program's. Errors: those of execve(2).
+/// Runs `path` in the process of `lwp`, which must be the caller or not started yet. On success the lwp's
+/// registers are the new program's. Errors: those of execve(2).
 SysResult<void> exec_program(Lwp& lwp, Text path, ExecStrings& strings, ExecFailure* failure = nullptr);
 /// The same for an open file (fexecve).
-SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& strings, ExecFailure* failure = nullptr);
+SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& strings,
+                           ExecFailure* failure = nullptr);
 
 /// Once, before the first exec: pages with the signal trampolines. Errors: ENOMEM.
 SysResult<void> initialize_exec();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The end of threads and processes, and waiting for it. exit_process() only marks; each thread then leaves its loop,
-// and the last one releases what the process had and turns it into a zombie.
+// The end of threads and processes, and waiting for it. exit_process() only marks; each thread then leaves
+// its loop, and the last one releases what the process had and turns it into a zombie.
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/umtx.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
@@ -78,7 +78,10 @@ void become_zombie(Proc& proc) {
         if (parent)
             lwkt::wakeup(&parent->children); // the last child going makes wait answer ECHILD
     } else {
-        report_to_parent(proc, signal == 0 ? cld_exited : (proc.wait_status & 0x80) ? cld_dumped : cld_killed,
+        report_to_parent(proc,
+                         signal == 0                 ? cld_exited
+                         : (proc.wait_status & 0x80) ? cld_dumped
+                                                     : cld_killed,
                          signal == 0 ? static_cast<int>(proc.wait_status >> 8) : static_cast<int>(signal));
     }
 }
@@ -106,7 +109,9 @@ WaitResult describe(const Proc& child, std::uint32_t status) {
 }
 
 constexpr std::uint32_t continued_status = 0x13;
-constexpr std::uint32_t stopped_status(int signal) { return static_cast<std::uint32_t>(signal) << 8 | 0x7f; }
+constexpr std::uint32_t stopped_status(int signal) {
+    return static_cast<std::uint32_t>(signal) << 8 | 0x7f;
+}
 
 } // namespace
 

@@ -8,7 +8,8 @@ namespace bsd {
 namespace {
 
 // Trap numbers of both systems (machine/trap.h), by processor vector; 0: none.
-constexpr std::uint8_t trap_numbers[32] = {18, 10, 19, 3, 20, 21, 1, 22, 23, 24, 25, 26, 27, 9, 12, 0, 6, 14, 28, 29};
+constexpr std::uint8_t trap_numbers[32] = {18, 10, 19, 3, 20, 21, 1, 22, 23, 24,
+                                           25, 26, 27, 9, 12, 0,  6, 14, 28, 29};
 constexpr int page_fault_trap = 12;
 
 } // namespace

@@ -53,7 +53,8 @@ void inherit(Proc& parent, Proc& child, const ForkRequest& request) {
 void copy_arguments(const Proc& parent, Proc& child) {
     if (!parent.arguments)
         return;
-    if (auto* copy = static_cast<char*>(lwkt::allocate(parent.arguments_size))) { // only for ps: may be left out
+    if (auto* copy =
+            static_cast<char*>(lwkt::allocate(parent.arguments_size))) { // only for ps: may be left out
         std::memcpy(copy, parent.arguments, parent.arguments_size);
         child.arguments = copy;
         child.arguments_size = parent.arguments_size;
@@ -110,8 +111,8 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
     parent.events.notify(0x4000'0000 /* NOTE_FORK */, pid);
     start_lwp(thread);
 
-    // The child can end and be waited for by another thread at any sleep: look it up again by number. A parent that is
-    // being ended itself stops waiting.
+    // The child can end and be waited for by another thread at any sleep: look it up again by number. A
+    // parent that is being ended itself stops waiting.
     while (request.wait_for_exec && !(lwp.ast & ast_exit)) {
         Proc* running = find_process(pid);
         if (!running || running != &child || !(running->flags & proc_vfork_wait))

@@ -26,6 +26,12 @@ void append(const char* string) {
     message[length] = '\0';
 }
 
+// Last, after all that the box reads with it.
+void set_state(proto::JailState state) {
+    __atomic_store_n(reinterpret_cast<std::uint32_t*>(&jail.status->state), static_cast<std::uint32_t>(state),
+                     __ATOMIC_SEQ_CST);
+}
+
 // Strings of the box: bounded by the field whatever it holds.
 Text bounded(const char* field, std::size_t size) {
     std::size_t length = 0;
@@ -83,13 +89,14 @@ SysResult<Proc*> make_init() {
     return proc;
 }
 
-// The first process is gone: so is the jail. Whoever is left is killed; the box takes the memory back in any case.
+// The first process is gone: so is the jail. Whoever is left is killed; the box takes the memory back in any
+// case.
 void first_ended(std::uint32_t wait_status) {
     for (Proc* proc = all_processes.first(); proc; proc = all_processes.next(proc))
         if (proc != init_process)
             post_kernel_signal(*proc, sigkill);
     jail.status->wait_status = wait_status;
-    __atomic_store_n(&jail.status->state, proto::JailState::exited, __ATOMIC_SEQ_CST);
+    set_state(proto::JailState::exited);
     jail.ring_box();
 }
 
@@ -105,13 +112,14 @@ void note(const char* a, const char* b, const char* c, const char* d) {
 void jail_failed(const char* a, const char* b, const char* c) {
     note(a, b, c);
     console_print("%s%s%s\n", a, b, c);
-    __atomic_store_n(&jail.status->state, proto::JailState::failed, __ATOMIC_SEQ_CST);
+    set_state(proto::JailState::failed);
     jail.ring_box();
 }
 
 SysResult<void> start_first_process() {
     proto::JailParameters& p = jail.parameters;
-    p.command[sizeof p.command - 1] = p.directory[sizeof p.directory - 1] = p.hostname[sizeof p.hostname - 1] = '\0';
+    p.command[sizeof p.command - 1] = p.directory[sizeof p.directory - 1] =
+        p.hostname[sizeof p.hostname - 1] = '\0';
     init_process = TRY(make_init());
     first_process_ended = first_ended;
 
@@ -131,7 +139,8 @@ SysResult<void> start_first_process() {
         return Failure(Errno::enomem);
     TRY(open_standard_files(*proc.files));
     const char* why = nullptr;
-    proto::Bytes image{reinterpret_cast<const std::uint8_t*>(glue::Ram::image().data()), glue::Ram::image().size()};
+    proto::Bytes image{reinterpret_cast<const std::uint8_t*>(glue::Ram::image().data()),
+                       glue::Ram::image().size()};
     auto root = make_root(image, why);
     if (!root) {
         jail_failed("file tree: ", why ? why : describe(root.error()));
@@ -152,11 +161,12 @@ SysResult<void> start_first_process() {
     ExecFailure failure;
     TRY(add_strings(strings));
     if (auto started = exec_program(lwp, text(p.command), strings, &failure); !started) {
-        jail_failed(p.command, ": ", failure.elf != ElfError::none ? describe(failure.elf) : describe(started.error()));
+        jail_failed(p.command, ": ",
+                    failure.elf != ElfError::none ? describe(failure.elf) : describe(started.error()));
         return Failure(started.error());
     }
     proc.flags &= ~std::uint32_t{proc_executed};
-    __atomic_store_n(&jail.status->state, proto::JailState::running, __ATOMIC_SEQ_CST);
+    set_state(proto::JailState::running);
     jail.ring_box();
     start_lwp(lwp);
     return {};

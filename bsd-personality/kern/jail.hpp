@@ -8,7 +8,7 @@
 namespace bsd {
 
 struct Jail {
-    proto::JailParameters parameters{}; // immutable after start
+    proto::JailParameters parameters{};  // immutable after start
     proto::JailStatus* status = nullptr; // shared with the box; guarded by giant
     void (*ring_box)() = nullptr;        // tells the box that something changed
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Threads of processes: making, finding, notifying and ending them. The last one that leaves takes the process's
-// resources with it (kern/exit.cpp).
+// Threads of processes: making, finding, notifying and ending them. The last one that leaves takes the
+// process's resources with it (kern/exit.cpp).
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "glue/fpu.hpp"
@@ -21,7 +21,9 @@ List<Lwp, &Lwp::by_tid> by_tid[buckets]; // guarded by giant
 constexpr lwpid_t first_tid = 100000, last_possible_tid = 999999;
 lwpid_t last_tid = first_tid;
 
-List<Lwp, &Lwp::by_tid>& bucket(lwpid_t tid) { return by_tid[static_cast<unsigned>(tid) % buckets]; }
+List<Lwp, &Lwp::by_tid>& bucket(lwpid_t tid) {
+    return by_tid[static_cast<unsigned>(tid) % buckets];
+}
 
 lwpid_t fresh_tid() {
     do
@@ -68,7 +70,8 @@ SysResult<Lwp*> create_lwp(Proc& proc) {
     if (!memory)
         return Failure(Errno::enomem);
     Lwp* lwp = new (memory) Lwp(proc);
-    auto area = (reinterpret_cast<std::uintptr_t>(memory) + sizeof(Lwp) + align - 1) & ~std::uintptr_t{align - 1};
+    auto area =
+        (reinterpret_cast<std::uintptr_t>(memory) + sizeof(Lwp) + align - 1) & ~std::uintptr_t{align - 1};
     lwp->fpu = reinterpret_cast<std::byte*>(area);
     lwp->allocation = size;
     std::memset(&lwp->saved, 0, sizeof lwp->saved);
@@ -89,7 +92,9 @@ SysResult<Lwp*> create_lwp(Proc& proc) {
     return lwp;
 }
 
-void start_lwp(Lwp& lwp) { lwkt::schedule(lwp.thread); }
+void start_lwp(Lwp& lwp) {
+    lwkt::schedule(lwp.thread);
+}
 
 void destroy_unstarted_lwp(Lwp& lwp) {
     lwkt::Thread* thread = lwp.thread;

@@ -20,7 +20,9 @@ constexpr unsigned buckets = 256;
 List<Proc, &Proc::by_pid> by_pid[buckets]; // guarded by giant
 pid_t last_pid = 0;
 
-List<Proc, &Proc::by_pid>& bucket(pid_t pid) { return by_pid[static_cast<unsigned>(pid) % buckets]; }
+List<Proc, &Proc::by_pid>& bucket(pid_t pid) {
+    return by_pid[static_cast<unsigned>(pid) % buckets];
+}
 
 // A number that neither a process, a group nor a session uses.
 pid_t fresh_pid() {
@@ -29,7 +31,8 @@ pid_t fresh_pid() {
         if (find_process(last_pid) || find_process_group(last_pid))
             continue;
         bool session = false;
-        for (Pgrp* group = all_process_groups.first(); group && !session; group = all_process_groups.next(group))
+        for (Pgrp* group = all_process_groups.first(); group && !session;
+             group = all_process_groups.next(group))
             session = group->session->id == last_pid;
         if (!session)
             return last_pid;

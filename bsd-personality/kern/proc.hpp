@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Processes, threads (lwps), process groups and sessions. Everything here is guarded by the giant token unless a field
-// says otherwise. A Proc lives from fork until its parent has waited for it; an Lwp until it has left its loop. Each
-// Lwp has an LWKT thread of its own (kernel stack), which runs kern/trap.cpp's loop.
+// Processes, threads (lwps), process groups and sessions. Everything here is guarded by the giant token
+// unless a field says otherwise. A Proc lives from fork until its parent has waited for it; an Lwp until it
+// has left its loop. Each Lwp has an LWKT thread of its own (kernel stack), which runs kern/trap.cpp's loop.
 #pragma once
 
 #include "bsd-personality/kern/event.hpp"
@@ -31,8 +31,22 @@ inline constexpr pid_t max_pid = 99999;
 inline constexpr unsigned max_processes = 2048, max_lwps = 4096, max_lwps_a_process = 1500;
 
 enum LimitResource : unsigned {
-    limit_cpu, limit_fsize, limit_data, limit_stack, limit_core, limit_rss, limit_memlock, limit_nproc, limit_nofile,
-    limit_sbsize, limit_vmem, limit_npts, limit_swap, limit_kqueues, limit_umtxp, limit_count,
+    limit_cpu,
+    limit_fsize,
+    limit_data,
+    limit_stack,
+    limit_core,
+    limit_rss,
+    limit_memlock,
+    limit_nproc,
+    limit_nofile,
+    limit_sbsize,
+    limit_vmem,
+    limit_npts,
+    limit_swap,
+    limit_kqueues,
+    limit_umtxp,
+    limit_count,
 };
 inline constexpr std::uint64_t limit_infinity = (std::uint64_t{1} << 63) - 1;
 struct Limit {
@@ -41,10 +55,10 @@ struct Limit {
 
 /// Why a thread must look around before it returns to user mode; bits of Lwp::ast.
 enum AstBit : std::uint32_t {
-    ast_signal = 1,     // deliverable signals may be pending
-    ast_exit = 2,       // this thread must end (exit or exec of another one)
-    ast_stop = 4,       // the process is stopped
-    ast_suspend = 8,    // thr_suspend'ed at creation
+    ast_signal = 1,        // deliverable signals may be pending
+    ast_exit = 2,          // this thread must end (exit or exec of another one)
+    ast_stop = 4,          // the process is stopped
+    ast_suspend = 8,       // thr_suspend'ed at creation
     ast_restore_mask = 16, // sigsuspend and the like: put Lwp::saved_mask back after delivery
 };
 
@@ -54,7 +68,8 @@ struct Lwp {
     Lwp(const Lwp&) = delete;
     Lwp& operator=(const Lwp&) = delete;
 
-    UserContext* frame = &saved; // where the user registers are: in the vCPU page, or `saved`. Owned by the thread's core
+    UserContext* frame =
+        &saved; // where the user registers are: in the vCPU page, or `saved`. Owned by the thread's core
     Proc& proc;
     std::uint32_t ast = 0; // AstBit; atomic: set under giant by any core, tested by the thread without it
     lwpid_t tid = 0;
@@ -69,29 +84,30 @@ struct Lwp {
     SignalSet waiting;    // sigwait: signals that wake it although blocked
     PendingSignals pending;
     AlternateStack altstack;
-    bool restart = false;         // the call answered ERESTART: decided when a signal is delivered, or before user mode
+    bool restart =
+        false; // the call answered ERESTART: decided when a signal is delivered, or before user mode
     std::uint64_t restart_rax = 0; // number to restart with
-    SignalInfo fault;             // a synchronous fault to deliver; signal 0: none
+    SignalInfo fault;              // a synchronous fault to deliver; signal 0: none
 
-    UmtxWaiter* umtx = nullptr; // while it sleeps in umtx
+    UmtxWaiter* umtx = nullptr;         // while it sleeps in umtx
     std::uint64_t robust_lists[3] = {}; // offsets given to UMTX_OP_ROBUST_LISTS
-    bool wake_flag = false;     // thr_wake came
-    std::uint64_t exit_address = 0; // DragonFly: word to clear or store at exit
+    bool wake_flag = false;             // thr_wake came
+    std::uint64_t exit_address = 0;     // DragonFly: word to clear or store at exit
     std::uint64_t exit_store = 0;
-    CpuTime cpu_time;           // owned by its thread
+    CpuTime cpu_time; // owned by its thread
     char name[20] = {};
 };
 
 enum class ProcState : std::uint8_t { embryo, alive, zombie };
 
 enum ProcFlag : std::uint32_t {
-    proc_exiting = 1,       // exit has begun: no new threads, no signals
-    proc_executed = 2,      // has execed since fork
-    proc_set_id = 4,        // ids changed (issetugid)
-    proc_vfork_wait = 8,    // the parent waits until this process execs or exits
-    proc_single = 16,       // one thread ends the others (exec, exit)
-    proc_stopped = 32,      // job control
-    proc_stop_report = 64,  // a stop that wait has not reported yet
+    proc_exiting = 1,      // exit has begun: no new threads, no signals
+    proc_executed = 2,     // has execed since fork
+    proc_set_id = 4,       // ids changed (issetugid)
+    proc_vfork_wait = 8,   // the parent waits until this process execs or exits
+    proc_single = 16,      // one thread ends the others (exec, exit)
+    proc_stopped = 32,     // job control
+    proc_stop_report = 64, // a stop that wait has not reported yet
     proc_continue_report = 128,
     proc_no_child_wait = 256, // SA_NOCLDWAIT or SIGCHLD ignored
     proc_control_terminal = 512,
@@ -115,32 +131,32 @@ struct Proc {
     unsigned lwp_count = 0;
     Lwp* single = nullptr; // with proc_single: the thread that stays
 
-    VmSpace* vmspace = nullptr;    // shared during vfork and after rfork(RFMEM)
-    FileTable* files = nullptr;    // shared after rfork without RFFDG
-    VnodeRef cwd, root;            // root: where this process's "/" is (chroot)
+    VmSpace* vmspace = nullptr; // shared during vfork and after rfork(RFMEM)
+    FileTable* files = nullptr; // shared after rfork without RFFDG
+    VnodeRef cwd, root;         // root: where this process's "/" is (chroot)
     std::uint16_t umask = 022;
     UcredRef cred;
     Limit limits[limit_count] = {};
     ProcessTimers timers;
-    EventSource events;            // EVFILT_PROC and EVFILT_SIGNAL: NOTE_EXIT, NOTE_FORK, NOTE_EXEC, note_signal
+    EventSource events; // EVFILT_PROC and EVFILT_SIGNAL: NOTE_EXIT, NOTE_FORK, NOTE_EXEC, note_signal
 
     SignalAction actions[signal_count + 1]; // by number
     PendingSignals pending;
-    std::uint64_t sigcode = 0;     // address of the signal trampoline in user memory
+    std::uint64_t sigcode = 0; // address of the signal trampoline in user memory
     bool job_control = false;
 
     std::uint32_t wait_status = 0; // as wait4 gives it; of a zombie
     int stop_signal = 0;
-    Usage usage;                   // of threads that have ended; usage_of() adds the living
-    Usage child_usage;             // of children that were waited for
+    Usage usage;                         // of threads that have ended; usage_of() adds the living
+    Usage child_usage;                   // of children that were waited for
     std::uint64_t start_nanoseconds = 0; // Clock time of the fork
 
-    VnodeRef text;                 // the executable
-    char command[20] = {};         // its last component, for people
-    char path[1024] = {};          // absolute path as given to exec; KERN_PROC_PATHNAME
-    char* arguments = nullptr;     // argument strings, NUL after each; kern.proc.args
+    VnodeRef text;             // the executable
+    char command[20] = {};     // its last component, for people
+    char path[1024] = {};      // absolute path as given to exec; KERN_PROC_PATHNAME
+    char* arguments = nullptr; // argument strings, NUL after each; kern.proc.args
     std::uint32_t arguments_size = 0;
-    std::uint32_t osrel = 0;       // from the FreeBSD note; 0 without
+    std::uint32_t osrel = 0;                      // from the FreeBSD note; 0 without
     std::uint64_t ps_strings = 0, user_stack = 0; // addresses in user memory
 };
 
@@ -164,9 +180,11 @@ extern Proc* init_process; // orphans go here
 extern unsigned process_count, lwp_total;
 
 /// The lwp whose kernel stack this is; nullptr in other LWKT threads.
-inline Lwp* current_lwp() { return static_cast<Lwp*>(lwkt::current()->owner); }
+inline Lwp* current_lwp() {
+    return static_cast<Lwp*>(lwkt::current()->owner);
+}
 
-Proc* find_process(pid_t pid);  // zombies too
+Proc* find_process(pid_t pid); // zombies too
 Lwp* find_lwp(lwpid_t tid);
 Pgrp* find_process_group(pid_t id);
 
@@ -174,27 +192,28 @@ Pgrp* find_process_group(pid_t id);
 SysResult<Proc*> create_process(pid_t pid = 0);
 /// Unlinks and frees a process that has no threads, files or memory any more.
 void destroy_process(Proc& proc);
-/// Makes a thread with an LWKT thread of its own on the least loaded vCPU; it does not run before start_lwp(). Errors:
-/// EAGAIN/EPROCLIM (too many), ENOMEM.
+/// Makes a thread with an LWKT thread of its own on the least loaded vCPU; it does not run before
+/// start_lwp(). Errors: EAGAIN/EPROCLIM (too many), ENOMEM.
 SysResult<Lwp*> create_lwp(Proc& proc);
 void start_lwp(Lwp& lwp);
 /// Frees a thread that was never started.
 void destroy_unstarted_lwp(Lwp& lwp);
 
-/// Moves a process to a group, making the group (in `session`, or a new session if null) when it is not there.
+/// Moves a process to a group, making the group (in `session`, or a new session if null) when it is not
+/// there.
 SysResult<void> enter_process_group(Proc& proc, pid_t group, bool new_session);
 void leave_process_group(Proc& proc);
 
-/// Ends the process of the calling thread with a wait status: other threads go first. The thread then has ast_exit set
-/// and must return to its loop, which ends it; handlers answer ejustreturn.
+/// Ends the process of the calling thread with a wait status: other threads go first. The thread then has
+/// ast_exit set and must return to its loop, which ends it; handlers answer ejustreturn.
 void exit_process(Lwp& lwp, std::uint32_t wait_status);
 /// Ends the calling thread only, or the process when it is the last one; likewise.
 void exit_thread(Lwp& lwp);
 /// Makes the calling thread the only one (exec, exit). EINTR when another one was first. Sleeps.
 SysResult<void> single_thread(Lwp& lwp);
 
-/// The calling thread leaves its loop with ast_exit set: removes it, and with the last one the process's resources; its
-/// LWKT thread must end at once afterwards. May sleep.
+/// The calling thread leaves its loop with ast_exit set: removes it, and with the last one the process's
+/// resources; its LWKT thread must end at once afterwards. May sleep.
 void finish_lwp(Lwp& lwp);
 /// Part of it: unlinks and frees the calling thread.
 void retire_lwp(Lwp& lwp);
@@ -217,17 +236,20 @@ SysResult<WaitResult> wait_for_child(Lwp& lwp, const WaitRequest& request);
 
 /// How a new process shares with its parent.
 struct ForkRequest {
-    bool share_memory = false, share_files = false, fresh_files = false, wait_for_exec = false, default_signals = false, no_wait = false;
+    bool share_memory = false, share_files = false, fresh_files = false, wait_for_exec = false,
+         default_signals = false, no_wait = false;
     std::uint64_t stack = 0; // user stack pointer of the child; 0: as the parent's
 };
-/// Makes a child that continues where the caller is, with rax 0 and rdx 1. Errors: EAGAIN, ENOMEM. May sleep (vfork).
+/// Makes a child that continues where the caller is, with rax 0 and rdx 1. Errors: EAGAIN, ENOMEM. May sleep
+/// (vfork).
 SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request);
 
 /// Called (with giant) when the first process has ended, before it becomes a zombie.
 extern void (*first_process_ended)(std::uint32_t wait_status);
 extern Proc* first_process;
 
-/// Sets an AST bit and makes the thread notice: interrupts an interruptible sleep, or kicks it out of user mode.
+/// Sets an AST bit and makes the thread notice: interrupts an interruptible sleep, or kicks it out of user
+/// mode.
 void set_ast(Lwp& lwp, std::uint32_t bits);
 
 /// Resource use of a process, living threads included.
@@ -236,7 +258,11 @@ Usage usage_of(const Proc& proc);
 bool may_signal(const Proc& sender, const Proc& target, int signal);
 
 // Helpers of wait status words.
-constexpr std::uint32_t exit_status(int code) { return static_cast<std::uint32_t>(code & 0xff) << 8; }
-constexpr std::uint32_t signal_status(int signal, bool core) { return static_cast<std::uint32_t>(signal | (core ? 0x80 : 0)); }
+constexpr std::uint32_t exit_status(int code) {
+    return static_cast<std::uint32_t>(code & 0xff) << 8;
+}
+constexpr std::uint32_t signal_status(int signal, bool core) {
+    return static_cast<std::uint32_t>(signal | (core ? 0x80 : 0));
+}
 
 } // namespace bsd

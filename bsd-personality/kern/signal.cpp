@@ -16,8 +16,8 @@ constexpr SignalSet stop_signals{{std::uint64_t{1} << (sigstop - 1) | std::uint6
                                   0}};
 
 constexpr bool ignored_by_default(int signal) {
-    return signal == sigurg || signal == sigcont || signal == sigchld || signal == sigio || signal == sigwinch ||
-           signal == siginfo || signal == sigthr || signal == siglibrt;
+    return signal == sigurg || signal == sigcont || signal == sigchld || signal == sigio ||
+           signal == sigwinch || signal == siginfo || signal == sigthr || signal == siglibrt;
 }
 bool is_ignored(const Proc& proc, int signal) {
     std::uint64_t handler = proc.actions[signal].handler;
@@ -60,8 +60,8 @@ void continue_process(Proc& proc, bool report) {
     }
 }
 
-// Who takes a signal sent to the whole process: a thread that waits for it, else one that does not block it (the
-// caller first, so that kill(getpid()) is delivered before it returns).
+// Who takes a signal sent to the whole process: a thread that waits for it, else one that does not block it
+// (the caller first, so that kill(getpid()) is delivered before it returns).
 Lwp* choose_thread(Proc& proc, int signal) {
     Lwp* self = current_lwp();
     if (self && &self->proc == &proc && !self->mask.has(signal))
@@ -96,12 +96,15 @@ bool prepare(Proc& proc, int signal, bool waited_for) {
     return waited_for || !is_ignored(proc, signal);
 }
 
-SignalSet deliverable(const Lwp& lwp) { return (lwp.pending.set() | lwp.proc.pending.set()) & ~lwp.mask; }
+SignalSet deliverable(const Lwp& lwp) {
+    return (lwp.pending.set() | lwp.proc.pending.set()) & ~lwp.mask;
+}
 
 } // namespace
 
 void PendingSignals::add(const SignalInfo& info) {
-    constexpr unsigned longest_queue = 128; // _SIGQUEUE_MAX of the real system: later ones lose their information
+    constexpr unsigned longest_queue =
+        128; // _SIGQUEUE_MAX of the real system: later ones lose their information
     bool realtime = info.signal >= sigrtmin;
     if (set_.has(info.signal) && !realtime)
         return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Signals: sets, actions, pending queues and posting. Numbers, flags and si_codes are FreeBSD's inside; an ABI with
-// other codes translates in its frame builder. All under the giant token.
+// Signals: sets, actions, pending queues and posting. Numbers, flags and si_codes are FreeBSD's inside; an
+// ABI with other codes translates in its frame builder. All under the giant token.
 #pragma once
 
 #include <cstdint>
@@ -16,23 +16,85 @@ struct Proc;
 struct Pgrp;
 
 enum Signal : int {
-    sighup = 1, sigint = 2, sigquit = 3, sigill = 4, sigtrap = 5, sigabrt = 6, sigemt = 7, sigfpe = 8,
-    sigkill = 9, sigbus = 10, sigsegv = 11, sigsys = 12, sigpipe = 13, sigalrm = 14, sigterm = 15, sigurg = 16,
-    sigstop = 17, sigtstp = 18, sigcont = 19, sigchld = 20, sigttin = 21, sigttou = 22, sigio = 23, sigxcpu = 24,
-    sigxfsz = 25, sigvtalrm = 26, sigprof = 27, sigwinch = 28, siginfo = 29, sigusr1 = 30, sigusr2 = 31, sigthr = 32,
-    siglibrt = 33, sigrtmin = 65, sigrtmax = 126, signal_count = 128,
+    sighup = 1,
+    sigint = 2,
+    sigquit = 3,
+    sigill = 4,
+    sigtrap = 5,
+    sigabrt = 6,
+    sigemt = 7,
+    sigfpe = 8,
+    sigkill = 9,
+    sigbus = 10,
+    sigsegv = 11,
+    sigsys = 12,
+    sigpipe = 13,
+    sigalrm = 14,
+    sigterm = 15,
+    sigurg = 16,
+    sigstop = 17,
+    sigtstp = 18,
+    sigcont = 19,
+    sigchld = 20,
+    sigttin = 21,
+    sigttou = 22,
+    sigio = 23,
+    sigxcpu = 24,
+    sigxfsz = 25,
+    sigvtalrm = 26,
+    sigprof = 27,
+    sigwinch = 28,
+    siginfo = 29,
+    sigusr1 = 30,
+    sigusr2 = 31,
+    sigthr = 32,
+    siglibrt = 33,
+    sigrtmin = 65,
+    sigrtmax = 126,
+    signal_count = 128,
 };
 
 enum SignalActionFlag : int {
-    sa_onstack = 1, sa_restart = 2, sa_resethand = 4, sa_nocldstop = 8, sa_nodefer = 0x10, sa_nocldwait = 0x20, sa_siginfo = 0x40,
+    sa_onstack = 1,
+    sa_restart = 2,
+    sa_resethand = 4,
+    sa_nocldstop = 8,
+    sa_nodefer = 0x10,
+    sa_nocldwait = 0x20,
+    sa_siginfo = 0x40,
 };
 
 enum SignalCode : int {
-    si_user = 0x10001, si_queue = 0x10002, si_timer = 0x10003, si_asyncio = 0x10004, si_mesgq = 0x10005,
-    si_kernel = 0x10006, si_lwp = 0x10007,
-    segv_maperr = 1, segv_accerr = 2, bus_adraln = 1, bus_adrerr = 2, bus_objerr = 3, ill_illopc = 1, ill_prvopc = 5,
-    fpe_intovf = 1, fpe_intdiv = 2, fpe_fltdiv = 3, fpe_fltovf = 4, fpe_fltund = 5, fpe_fltres = 6, fpe_fltinv = 7, fpe_fltsub = 8,
-    trap_brkpt = 1, trap_trace = 2, cld_exited = 1, cld_killed = 2, cld_dumped = 3, cld_trapped = 4, cld_stopped = 5, cld_continued = 6,
+    si_user = 0x10001,
+    si_queue = 0x10002,
+    si_timer = 0x10003,
+    si_asyncio = 0x10004,
+    si_mesgq = 0x10005,
+    si_kernel = 0x10006,
+    si_lwp = 0x10007,
+    segv_maperr = 1,
+    segv_accerr = 2,
+    bus_adraln = 1,
+    bus_adrerr = 2,
+    bus_objerr = 3,
+    ill_illopc = 1,
+    ill_prvopc = 5,
+    fpe_intovf = 1,
+    fpe_intdiv = 2,
+    fpe_fltdiv = 3,
+    fpe_fltovf = 4,
+    fpe_fltund = 5,
+    fpe_fltres = 6,
+    fpe_fltinv = 7,
+    fpe_fltsub = 8,
+    trap_brkpt = 1,
+    trap_trace = 2,
+    cld_exited = 1,
+    cld_killed = 2,
+    cld_dumped = 3,
+    cld_trapped = 4,
+    cld_stopped = 5,
+    cld_continued = 6,
 };
 
 inline constexpr std::uint64_t sig_dfl = 0, sig_ign = 1; // handler values
@@ -44,10 +106,16 @@ struct SignalSet {
     static constexpr bool valid(int signal) { return signal >= 1 && signal <= signal_count; }
     constexpr bool has(int signal) const { return (word[(signal - 1) >> 6] >> ((signal - 1) & 63) & 1) != 0; }
     constexpr void add(int signal) { word[(signal - 1) >> 6] |= std::uint64_t{1} << ((signal - 1) & 63); }
-    constexpr void remove(int signal) { word[(signal - 1) >> 6] &= ~(std::uint64_t{1} << ((signal - 1) & 63)); }
+    constexpr void remove(int signal) {
+        word[(signal - 1) >> 6] &= ~(std::uint64_t{1} << ((signal - 1) & 63));
+    }
     constexpr bool empty() const { return (word[0] | word[1]) == 0; }
-    constexpr SignalSet operator|(SignalSet other) const { return {{word[0] | other.word[0], word[1] | other.word[1]}}; }
-    constexpr SignalSet operator&(SignalSet other) const { return {{word[0] & other.word[0], word[1] & other.word[1]}}; }
+    constexpr SignalSet operator|(SignalSet other) const {
+        return {{word[0] | other.word[0], word[1] | other.word[1]}};
+    }
+    constexpr SignalSet operator&(SignalSet other) const {
+        return {{word[0] & other.word[0], word[1] & other.word[1]}};
+    }
     constexpr SignalSet operator~() const { return {{~word[0], ~word[1]}}; }
     constexpr bool operator==(const SignalSet&) const = default;
     /// The lowest member; 0 when empty.
@@ -64,7 +132,8 @@ struct SignalSet {
 };
 static_assert(sizeof(SignalSet) == 16);
 /// SIGKILL and SIGSTOP, which nothing blocks, catches or ignores.
-inline constexpr SignalSet unmaskable{{std::uint64_t{1} << (sigkill - 1) | std::uint64_t{1} << (sigstop - 1), 0}};
+inline constexpr SignalSet unmaskable{
+    {std::uint64_t{1} << (sigkill - 1) | std::uint64_t{1} << (sigstop - 1), 0}};
 
 struct SignalAction {
     std::uint64_t handler = sig_dfl;
@@ -90,8 +159,8 @@ struct QueuedSignal {
     SignalInfo info;
 };
 
-/// Signals waiting for a process or a thread. Realtime signals queue; others are there once. When there is no memory
-/// for the information, the bit alone is kept.
+/// Signals waiting for a process or a thread. Realtime signals queue; others are there once. When there is no
+/// memory for the information, the bit alone is kept.
 class PendingSignals {
 public:
     PendingSignals() = default;
@@ -115,7 +184,8 @@ struct AlternateStack {
     int flags = 4; // SS_ONSTACK 1, SS_DISABLE 4
 };
 
-// --- posting ---------------------------------------------------------------------------------------------------------
+// --- posting
+// ---------------------------------------------------------------------------------------------------------
 
 /// Posts a signal to a process: some thread that does not block it takes it. Never fails, does not block.
 void post_signal(Proc& proc, const SignalInfo& info);
@@ -127,8 +197,8 @@ void post_kernel_signal(Pgrp& pgrp, int signal);
 /// A synchronous fault of the calling thread: delivered even if blocked or ignored (then it kills).
 void post_fault(Lwp& lwp, const SignalInfo& info);
 
-/// May the calling thread be interrupted now? True when a signal waits that is neither blocked nor ignored, or the
-/// thread must exit. To be asked after an interruptible sleep and before one.
+/// May the calling thread be interrupted now? True when a signal waits that is neither blocked nor ignored,
+/// or the thread must exit. To be asked after an interruptible sleep and before one.
 bool signal_pending(Lwp& lwp);
 /// What a restartable call answers after an interruptible sleep returned Wake::interrupted.
 inline constexpr Errno interrupted = Errno::erestart;

@@ -5,8 +5,8 @@ namespace bsd {
 
 namespace {
 
-// The caller will answer EINTR or ERESTART, so this thread must deliver what made it do so, even if the signal is the
-// process's and another thread was chosen for it.
+// The caller will answer EINTR or ERESTART, so this thread must deliver what made it do so, even if the
+// signal is the process's and another thread was chosen for it.
 Errno interrupted_call(Lwp& lwp) {
     __atomic_fetch_or(&lwp.ast, ast_signal, __ATOMIC_SEQ_CST);
     return Errno::erestart;
@@ -14,7 +14,8 @@ Errno interrupted_call(Lwp& lwp) {
 
 } // namespace
 
-SysResult<bool> interruptible_sleep(Lwp& lwp, const void* ident, const char* wmesg, lwkt::Nanoseconds deadline) {
+SysResult<bool> interruptible_sleep(Lwp& lwp, const void* ident, const char* wmesg,
+                                    lwkt::Nanoseconds deadline) {
     if (signal_pending(lwp))
         return Failure(interrupted_call(lwp));
     lwp.cpu_time.voluntary_switches++;

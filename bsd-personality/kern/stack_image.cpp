@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsd-personality/kern/stack_image.hpp"
 
-
 #include <cstring>
 
 namespace bsd {
@@ -44,7 +43,8 @@ private:
 
 } // namespace
 
-SysResult<StackLayout> build_stack_image(const ExecImage& image, const StackRecipe& recipe, StackWriter& writer) {
+SysResult<StackLayout> build_stack_image(const ExecImage& image, const StackRecipe& recipe,
+                                         StackWriter& writer) {
     StackLayout layout;
     std::uint64_t at = recipe.top;
     if (image.path.size != 0) {

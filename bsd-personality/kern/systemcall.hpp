@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a system-call handler sees: its arguments, read in place from the registers of the calling lwp (wherever they
-// lie at the moment), and the shape of its answer. Handlers are free functions, one family a file under sys/:
+// What a system-call handler sees: its arguments, read in place from the registers of the calling lwp
+// (wherever they lie at the moment), and the shape of its answer. Handlers are free functions, one family a
+// file under sys/:
 //
 //     SysResult<Return> sys_close(Lwp& lwp, const SystemCall& call);
 //
@@ -16,7 +17,8 @@ struct Lwp;
 using glue::UserAddress;
 using glue::UserContext;
 
-/// A handler's result: rax, and rdx for the calls with two results; rdx is otherwise left as the caller had it.
+/// A handler's result: rax, and rdx for the calls with two results; rdx is otherwise left as the caller had
+/// it.
 struct Return {
     std::uint64_t rax = 0;
     std::uint64_t rdx = 0;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The loop of a BSD thread: run it in user mode, take what made it stop, look at signals and at the time slice, run it
-// again. Runs on the lwp's own LWKT thread. The vCPU page holds the registers of the lwp that ran last on this core;
-// they are exchanged only when another one is about to enter user mode.
+// The loop of a BSD thread: run it in user mode, take what made it stop, look at signals and at the time
+// slice, run it again. Runs on the lwp's own LWKT thread. The vCPU page holds the registers of the lwp that
+// ran last on this core; they are exchanged only when another one is about to enter user mode.
 //
-// Upcalls are off from the last look at `ast` until enter() has returned: an event in between sets `pending`, so that
-// enter() returns at once and nothing is overlooked. System calls marked nogiant run in that state, too: they neither
-// block nor allocate.
+// Upcalls are off from the last look at `ast` until enter() has returned: an event in between sets `pending`,
+// so that enter() returns at once and nothing is overlooked. System calls marked nogiant run in that state,
+// too: they neither block nor allocate.
+#include "bsd-personality/kern/trap.hpp"
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/counters.hpp"
 #include "bsd-personality/kern/cpu.hpp"
-#include "bsd-personality/kern/trap.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 #include "glue/fpu.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -28,11 +28,15 @@ struct alignas(64) CpuState {
 };
 CpuState cpus[abi::max_cores];
 
-CpuState& here() { return cpus[lwkt::current_cpu().value]; }
-glue::Vcpu& this_vcpu() { return glue::Vcpu::of(lwkt::current_cpu()); }
+CpuState& here() {
+    return cpus[lwkt::current_cpu().value];
+}
+glue::Vcpu& this_vcpu() {
+    return glue::Vcpu::of(lwkt::current_cpu());
+}
 
-// Somebody of the same priority waits: the running thread may finish its time slice. It may have ended by an upcall
-// while this thread was in a call: then nothing but this look at it lets the others run.
+// Somebody of the same priority waits: the running thread may finish its time slice. It may have ended by an
+// upcall while this thread was in a call: then nothing but this look at it lets the others run.
 void watch_time_slice(Lwp& lwp) {
     CpuState& cpu = here();
     if (cpu.slice_armed) {
@@ -45,7 +49,8 @@ void watch_time_slice(Lwp& lwp) {
     if (!lwkt::should_yield())
         return;
     cpu.slice_armed = true;
-    lwkt::set_slice_deadline(glue::Clock::to_ticks(glue::Nanoseconds{glue::Clock::now().value + slice_nanoseconds}));
+    lwkt::set_slice_deadline(
+        glue::Clock::to_ticks(glue::Nanoseconds{glue::Clock::now().value + slice_nanoseconds}));
 }
 
 void finish_call(Lwp& lwp, const SysResult<Return>& result) {
@@ -76,7 +81,8 @@ SysResult<Return> call_with_giant(Lwp& lwp, const SystemCallEntry& entry, System
     if (entry.words + shift > registers) {
         unsigned count = entry.words + shift - registers;
         count = count < SystemCall::stack_words ? count : SystemCall::stack_words;
-        TRY(copyin(*lwp.proc.vmspace, UserAddress{lwp.frame->rsp + 8}, call.stack(), count * sizeof(std::uint64_t)));
+        TRY(copyin(*lwp.proc.vmspace, UserAddress{lwp.frame->rsp + 8}, call.stack(),
+                   count * sizeof(std::uint64_t)));
     }
     return entry.handler(lwp, call);
 }
@@ -104,7 +110,8 @@ void system_call(Lwp& lwp, glue::Vcpu& vcpu) {
         return;
     }
     vcpu.enable_upcalls();
-    glue::Ticks now = glue::Clock::ticks(); // up to here; what the call takes counts if it does not lose the core
+    glue::Ticks now =
+        glue::Clock::ticks(); // up to here; what the call takes counts if it does not lose the core
     lwp.cpu_time.stop(now);
     lwp.cpu_time.start(now);
     {
@@ -121,7 +128,8 @@ bool return_to_user(Lwp& lwp) {
     lwkt::TokenGuard guard(giant);
     Proc& proc = lwp.proc;
     for (;;) {
-        std::uint32_t bits = __atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_signal | ast_stop}, __ATOMIC_SEQ_CST);
+        std::uint32_t bits =
+            __atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_signal | ast_stop}, __ATOMIC_SEQ_CST);
         if (bits & ast_exit) {
             finish_lwp(lwp);
             return false;
@@ -173,7 +181,8 @@ std::byte* read_fpu(Lwp& lwp) {
 }
 
 bool write_fpu(Lwp& lwp) {
-    // The processor is the judge of what a program gave, so the state goes through it even when another owns it now.
+    // The processor is the judge of what a program gave, so the state goes through it even when another owns
+    // it now.
     if (here().owner != &lwp)
         take_vcpu(lwp);
     if (glue::Fpu::restore(lwp.fpu))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Faults of user code: memory first, and what cannot be helped becomes a signal. Under giant, by the faulting thread.
+// Faults of user code: memory first, and what cannot be helped becomes a signal. Under giant, by the faulting
+// thread.
 #pragma once
 
 #include "bsd-personality/kern/proc.hpp"

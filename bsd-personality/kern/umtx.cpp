@@ -12,7 +12,8 @@ constexpr unsigned buckets = 512;
 List<UmtxWaiter, &UmtxWaiter::link> waiters[buckets]; // guarded by giant
 
 List<UmtxWaiter, &UmtxWaiter::link>& bucket(const UmtxKey& key) {
-    auto mixed = (reinterpret_cast<std::uintptr_t>(key.owner) >> 6) * 31 + (key.offset >> 2) * 0x9e37'79b9'7f4a'7c15;
+    auto mixed =
+        (reinterpret_cast<std::uintptr_t>(key.owner) >> 6) * 31 + (key.offset >> 2) * 0x9e37'79b9'7f4a'7c15;
     return waiters[(mixed >> 20 ^ mixed) % buckets];
 }
 

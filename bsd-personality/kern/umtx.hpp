@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Sleeping on words of user memory: the one queue behind FreeBSD's _umtx_op and DragonFly's umtx_sleep. A waiter is
-// found by a key: the memory object and the offset when the mapping is shared between processes, the address space and
-// the address when it is not. Under the giant token, so that checking the word and joining the queue is one step for
-// all who wake.
+// Sleeping on words of user memory: the one queue behind FreeBSD's _umtx_op and DragonFly's umtx_sleep. A
+// waiter is found by a key: the memory object and the offset when the mapping is shared between processes,
+// the address space and the address when it is not. Under the giant token, so that checking the word and
+// joining the queue is one step for all who wake.
 #pragma once
 
 #include "bsd-personality/kern/proc.hpp"

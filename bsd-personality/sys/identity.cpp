@@ -62,15 +62,25 @@ SysResult<Return> three_ids(Lwp& lwp, const SystemCall& call, Ids ids) {
 
 } // namespace
 
-SysResult<Return> sys_getpid(Lwp& lwp, const SystemCall&) { return Return(static_cast<std::uint64_t>(lwp.proc.pid)); }
+SysResult<Return> sys_getpid(Lwp& lwp, const SystemCall&) {
+    return Return(static_cast<std::uint64_t>(lwp.proc.pid));
+}
 SysResult<Return> sys_getppid(Lwp& lwp, const SystemCall&) {
     return Return(static_cast<std::uint64_t>(lwp.proc.parent ? lwp.proc.parent->pid : 0));
 }
 // The second result is the other id of the pair, as the first BSDs had it and libraries still may read it.
-SysResult<Return> sys_getuid(Lwp& lwp, const SystemCall&) { return Return(lwp.proc.cred->ruid, lwp.proc.cred->uid); }
-SysResult<Return> sys_geteuid(Lwp& lwp, const SystemCall&) { return Return(lwp.proc.cred->uid); }
-SysResult<Return> sys_getgid(Lwp& lwp, const SystemCall&) { return Return(lwp.proc.cred->rgid, lwp.proc.cred->gid); }
-SysResult<Return> sys_getegid(Lwp& lwp, const SystemCall&) { return Return(lwp.proc.cred->gid); }
+SysResult<Return> sys_getuid(Lwp& lwp, const SystemCall&) {
+    return Return(lwp.proc.cred->ruid, lwp.proc.cred->uid);
+}
+SysResult<Return> sys_geteuid(Lwp& lwp, const SystemCall&) {
+    return Return(lwp.proc.cred->uid);
+}
+SysResult<Return> sys_getgid(Lwp& lwp, const SystemCall&) {
+    return Return(lwp.proc.cred->rgid, lwp.proc.cred->gid);
+}
+SysResult<Return> sys_getegid(Lwp& lwp, const SystemCall&) {
+    return Return(lwp.proc.cred->gid);
+}
 SysResult<Return> sys_issetugid(Lwp& lwp, const SystemCall&) {
     return Return((lwp.proc.flags & proc_set_id) ? 1 : 0);
 }
@@ -83,13 +93,21 @@ SysResult<Return> sys_setgid(Lwp& lwp, const SystemCall& call) {
     std::uint32_t id = call.natural(0);
     return change_ids(lwp, true, {id, id, id});
 }
-SysResult<Return> sys_seteuid(Lwp& lwp, const SystemCall& call) { return change_ids(lwp, false, {call.natural(0), unchanged, unchanged}); }
-SysResult<Return> sys_setegid(Lwp& lwp, const SystemCall& call) { return change_ids(lwp, true, {call.natural(0), unchanged, unchanged}); }
+SysResult<Return> sys_seteuid(Lwp& lwp, const SystemCall& call) {
+    return change_ids(lwp, false, {call.natural(0), unchanged, unchanged});
+}
+SysResult<Return> sys_setegid(Lwp& lwp, const SystemCall& call) {
+    return change_ids(lwp, true, {call.natural(0), unchanged, unchanged});
+}
 SysResult<Return> sys_setreuid(Lwp& lwp, const SystemCall& call) {
-    return change_ids(lwp, false, {call.natural(1), call.natural(0), call.natural(0) == unchanged ? unchanged : call.natural(1)});
+    return change_ids(
+        lwp, false,
+        {call.natural(1), call.natural(0), call.natural(0) == unchanged ? unchanged : call.natural(1)});
 }
 SysResult<Return> sys_setregid(Lwp& lwp, const SystemCall& call) {
-    return change_ids(lwp, true, {call.natural(1), call.natural(0), call.natural(0) == unchanged ? unchanged : call.natural(1)});
+    return change_ids(
+        lwp, true,
+        {call.natural(1), call.natural(0), call.natural(0) == unchanged ? unchanged : call.natural(1)});
 }
 SysResult<Return> sys_setresuid(Lwp& lwp, const SystemCall& call) {
     return change_ids(lwp, false, {call.natural(1), call.natural(0), call.natural(2)});
@@ -168,9 +186,12 @@ SysResult<Return> sys_getloginclass(Lwp& lwp, const SystemCall& call) {
     return Return(0);
 }
 
-// --- process groups and sessions -----------------------------------------------------------------------------------
+// --- process groups and sessions
+// -----------------------------------------------------------------------------------
 
-SysResult<Return> sys_getpgrp(Lwp& lwp, const SystemCall&) { return Return(static_cast<std::uint64_t>(lwp.proc.pgrp->id)); }
+SysResult<Return> sys_getpgrp(Lwp& lwp, const SystemCall&) {
+    return Return(static_cast<std::uint64_t>(lwp.proc.pgrp->id));
+}
 
 namespace {
 SysResult<Proc*> process_or_self(Lwp& lwp, pid_t pid) {

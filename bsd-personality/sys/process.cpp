@@ -11,10 +11,23 @@ namespace bsd {
 namespace {
 
 enum RforkFlag : std::uint32_t {
-    rf_fdg = 4, rf_proc = 0x10, rf_mem = 0x20, rf_nowait = 0x40, rf_cfdg = 0x1000, rf_thread = 0x2000, rf_sigshare = 0x4000,
+    rf_fdg = 4,
+    rf_proc = 0x10,
+    rf_mem = 0x20,
+    rf_nowait = 0x40,
+    rf_cfdg = 0x1000,
+    rf_thread = 0x2000,
+    rf_sigshare = 0x4000,
     rf_spawn = 0x8000'0000,
 };
-enum WaitOption : int { w_nohang = 1, w_untraced = 2, w_continued = 4, w_nowait = 8, w_exited = 16, w_trapped = 32 };
+enum WaitOption : int {
+    w_nohang = 1,
+    w_untraced = 2,
+    w_continued = 4,
+    w_nowait = 8,
+    w_exited = 16,
+    w_trapped = 32
+};
 
 struct WaitUsageRecord { // struct __wrusage
     RusageRecord self, children;
@@ -41,7 +54,9 @@ SysResult<Return> run(Lwp& lwp, VnodeRef vnode, Text path, UserAddress arguments
 
 } // namespace
 
-SysResult<Return> sys_fork(Lwp& lwp, const SystemCall&) { return child_pid(fork_process(lwp, {})); }
+SysResult<Return> sys_fork(Lwp& lwp, const SystemCall&) {
+    return child_pid(fork_process(lwp, {}));
+}
 
 SysResult<Return> sys_vfork(Lwp& lwp, const SystemCall&) {
     ForkRequest request;
@@ -161,7 +176,8 @@ SysResult<Return> sys_wait6(Lwp& lwp, const SystemCall& call) {
     if (call.word(2) && result.pid)
         TRY(copyout(space, call.address(2), result.status));
     if (call.word(4) && result.pid)
-        TRY(copyout(space, call.address(4), WaitUsageRecord{to_record(result.self), to_record(result.children)}));
+        TRY(copyout(space, call.address(4),
+                    WaitUsageRecord{to_record(result.self), to_record(result.children)}));
     if (call.word(5)) {
         SignalInfo info;
         if (result.pid) {
@@ -169,8 +185,13 @@ SysResult<Return> sys_wait6(Lwp& lwp, const SystemCall& call) {
             info.signal = sigchld;
             info.pid = result.pid;
             info.uid = result.uid;
-            info.code = result.status == 0x13 ? cld_continued : low == 0x7f ? cld_stopped : low ? cld_killed : cld_exited;
-            info.status = result.status == 0x13 ? sigcont : low && low != 0x7f ? static_cast<int>(low) : static_cast<int>(result.status >> 8);
+            info.code = result.status == 0x13 ? cld_continued
+                        : low == 0x7f         ? cld_stopped
+                        : low                 ? cld_killed
+                                              : cld_exited;
+            info.status = result.status == 0x13 ? sigcont
+                          : low && low != 0x7f  ? static_cast<int>(low)
+                                                : static_cast<int>(result.status >> 8);
         }
         std::byte record[80];
         lwp.proc.abi->signal_info(info, record);

@@ -40,7 +40,8 @@ SysResult<Return> kill_many(Lwp& lwp, pid_t group, const SignalInfo& info) {
     bool found = false, sent = false;
     for (Proc *proc = all_processes.first(), *next; proc; proc = next) {
         next = all_processes.next(proc);
-        bool wanted = group ? proc->pgrp && proc->pgrp->id == group : proc != init_process && proc != &lwp.proc;
+        bool wanted =
+            group ? proc->pgrp && proc->pgrp->id == group : proc != init_process && proc != &lwp.proc;
         if (!wanted || proc->state != ProcState::alive)
             continue;
         found = true;
@@ -112,7 +113,8 @@ SysResult<Return> sys_sigaction(Lwp& lwp, const SystemCall& call) {
     action.flags = wanted.flags & 0x7f;
     __builtin_memcpy(&action.mask, wanted.mask, sizeof wanted.mask);
     action.mask = action.mask & ~unmaskable;
-    bool ignored_default = signal == sigurg || signal == sigcont || signal == sigchld || signal == sigio || signal == sigwinch || signal == siginfo;
+    bool ignored_default = signal == sigurg || signal == sigcont || signal == sigchld || signal == sigio ||
+                           signal == sigwinch || signal == siginfo;
     if (wanted.handler == sig_ign || (wanted.handler == sig_dfl && ignored_default)) {
         lwp.proc.pending.discard(SignalSet::of(signal));
         for (Lwp* each = lwp.proc.lwps.first(); each; each = lwp.proc.lwps.next(each))
@@ -184,7 +186,8 @@ SysResult<Return> sys_sigaltstack(Lwp& lwp, const SystemCall& call) {
     if (call.word(1))
         TRY(copyout(space, call.address(1), describe_stack(lwp, lwp.frame->rsp)));
     if (call.word(0))
-        lwp.altstack = wanted.flags & disable ? AlternateStack{} : AlternateStack{wanted.base, wanted.size, 0};
+        lwp.altstack =
+            wanted.flags & disable ? AlternateStack{} : AlternateStack{wanted.base, wanted.size, 0};
     return Return(0);
 }
 
@@ -195,7 +198,8 @@ SysResult<Return> sys_sigreturn(Lwp& lwp, const SystemCall& call) {
     return Failure(Errno::ejustreturn);
 }
 
-// --- waiting for signals -------------------------------------------------------------------------------------------
+// --- waiting for signals
+// -------------------------------------------------------------------------------------------
 
 namespace {
 

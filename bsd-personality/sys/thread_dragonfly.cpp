@@ -55,9 +55,15 @@ SysResult<Return> make_thread(Lwp& lwp, UserAddress parameters) {
 
 } // namespace
 
-SysResult<Return> sys_lwp_create(Lwp& lwp, const SystemCall& call) { return make_thread(lwp, call.address(0)); }
-SysResult<Return> sys_lwp_create2(Lwp& lwp, const SystemCall& call) { return make_thread(lwp, call.address(0)); }
-SysResult<Return> sys_lwp_gettid(Lwp& lwp, const SystemCall&) { return Return(static_cast<std::uint64_t>(lwp.tid)); }
+SysResult<Return> sys_lwp_create(Lwp& lwp, const SystemCall& call) {
+    return make_thread(lwp, call.address(0));
+}
+SysResult<Return> sys_lwp_create2(Lwp& lwp, const SystemCall& call) {
+    return make_thread(lwp, call.address(0));
+}
+SysResult<Return> sys_lwp_gettid(Lwp& lwp, const SystemCall&) {
+    return Return(static_cast<std::uint64_t>(lwp.tid));
+}
 
 namespace {
 
@@ -178,11 +184,13 @@ SysResult<Return> sys_get_tls_area(Lwp& lwp, const SystemCall& call) {
     int which = call.integer(0);
     if (which < 0 || which > 1 || call.word(2) < sizeof(TlsInfo))
         return Failure(Errno::einval);
-    TRY(copyout(*lwp.proc.vmspace, call.address(1), TlsInfo{which == 0 ? lwp.frame->fs_base : lwp.frame->gs_base, -1}));
+    TRY(copyout(*lwp.proc.vmspace, call.address(1),
+                TlsInfo{which == 0 ? lwp.frame->fs_base : lwp.frame->gs_base, -1}));
     return Return(0);
 }
 
-// umtx_sleep(word, value, microseconds): while the word has the value. Every sleep ends after two seconds, as there.
+// umtx_sleep(word, value, microseconds): while the word has the value. Every sleep ends after two seconds, as
+// there.
 SysResult<Return> sys_umtx_sleep(Lwp& lwp, const SystemCall& call) {
     constexpr std::uint64_t longest = 2'000'000'000;
     std::int32_t microseconds = call.integer(2);
@@ -195,7 +203,8 @@ SysResult<Return> sys_umtx_sleep(Lwp& lwp, const SystemCall& call) {
     std::uint64_t span = microseconds ? static_cast<std::uint64_t>(microseconds) * 1000 : longest;
     UmtxWaiter waiter;
     umtx_enqueue(waiter, key);
-    auto slept = umtx_sleep(lwp, waiter, "umtxsl", glue::Nanoseconds{glue::Clock::now().value + (span < longest ? span : longest)});
+    auto slept = umtx_sleep(lwp, waiter, "umtxsl",
+                            glue::Nanoseconds{glue::Clock::now().value + (span < longest ? span : longest)});
     if (!slept)
         return Failure(slept.error() == Errno::etimedout ? Errno::eagain : never_restart(slept.error()));
     return Return(0);

@@ -25,7 +25,8 @@ static_assert(sizeof(ThreadParameters) == 104);
 constexpr int thread_suspended = 1;
 
 SysResult<void> put_tid(Lwp& lwp, std::uint64_t address, lwpid_t tid) {
-    return address ? copyout(*lwp.proc.vmspace, UserAddress{address}, static_cast<std::int64_t>(tid)) : SysResult<void>();
+    return address ? copyout(*lwp.proc.vmspace, UserAddress{address}, static_cast<std::int64_t>(tid))
+                   : SysResult<void>();
 }
 
 SysResult<void> prepare(Lwp& parent, Lwp& thread, const ThreadParameters& p) {
@@ -194,7 +195,8 @@ SysResult<Return> sys_rtprio_thread(Lwp& lwp, const SystemCall& call) {
     return Return(0);
 }
 
-// --- contexts --------------------------------------------------------------------------------------------------------
+// --- contexts
+// --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -244,7 +246,8 @@ SysResult<Return> sys_sysarch(Lwp& lwp, const SystemCall& call) {
     switch (operation) {
     case get_fs_base:
     case get_gs_base:
-        TRY(copyout(space, call.address(1), operation == get_fs_base ? lwp.frame->fs_base : lwp.frame->gs_base));
+        TRY(copyout(space, call.address(1),
+                    operation == get_fs_base ? lwp.frame->fs_base : lwp.frame->gs_base));
         return Return(0);
     case set_fs_base:
     case set_gs_base: {
@@ -259,7 +262,8 @@ SysResult<Return> sys_sysarch(Lwp& lwp, const SystemCall& call) {
     }
 }
 
-// --- processors --------------------------------------------------------------------------------------------------------
+// --- processors
+// --------------------------------------------------------------------------------------------------------
 
 // cpuset_getaffinity(level, which, id, size, mask)
 SysResult<Return> sys_cpuset_getaffinity(Lwp& lwp, const SystemCall& call) {
@@ -283,7 +287,9 @@ SysResult<Return> sys_cpuset_setaffinity(Lwp& lwp, const SystemCall& call) {
     return Return(0);
 }
 
-SysResult<Return> sys_sched_getcpu(Lwp&, const SystemCall&) { return Return(lwkt::current_cpu().value); }
+SysResult<Return> sys_sched_getcpu(Lwp&, const SystemCall&) {
+    return Return(lwkt::current_cpu().value);
+}
 
 SysResult<Return> sys_cap_getmode(Lwp& lwp, const SystemCall& call) {
     TRY(copyout(*lwp.proc.vmspace, call.address(0), std::uint32_t{0}));
@@ -292,7 +298,14 @@ SysResult<Return> sys_cap_getmode(Lwp& lwp, const SystemCall& call) {
 
 // procctl(idtype, id, command, data): the status questions that libraries ask.
 SysResult<Return> sys_procctl(Lwp& lwp, const SystemCall& call) {
-    enum { aslr_status = 14, protmax_status = 16, stackgap_status = 18, no_new_privs_status = 20, wxmap_status = 22, trace_status = 8 };
+    enum {
+        aslr_status = 14,
+        protmax_status = 16,
+        stackgap_status = 18,
+        no_new_privs_status = 20,
+        wxmap_status = 22,
+        trace_status = 8
+    };
     std::int32_t answer;
     switch (call.integer(2)) {
     case aslr_status:

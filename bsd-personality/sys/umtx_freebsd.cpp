@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// FreeBSD's _umtx_op: words, mutexes, condition variables, read-write locks and semaphores of libthr, and what Go and
-// Rust use directly. Each operation is one step under the giant token between its sleeps. Layouts: sys/_umtx.h.
+// FreeBSD's _umtx_op: words, mutexes, condition variables, read-write locks and semaphores of libthr, and
+// what Go and Rust use directly. Each operation is one step under the giant token between its sleeps.
+// Layouts: sys/_umtx.h.
 #include "bsd-personality/kern/umtx.hpp"
 
 #include "bsd-personality/kern/sleep.hpp"
@@ -11,10 +12,33 @@ namespace bsd {
 namespace {
 
 enum Operation {
-    op_wait = 2, op_wake, op_mutex_trylock, op_mutex_lock, op_mutex_unlock, op_set_ceiling, op_cv_wait, op_cv_signal, op_cv_broadcast,
-    op_wait_uint, op_rw_rdlock, op_rw_wrlock, op_rw_unlock, op_wait_uint_private, op_wake_private, op_mutex_wait, op_mutex_wake,
-    op_sem_wait, op_sem_wake, op_nwake_private, op_mutex_wake2, op_sem2_wait, op_sem2_wake, op_shm, op_robust_lists,
-    op_get_min_timeout, op_set_min_timeout,
+    op_wait = 2,
+    op_wake,
+    op_mutex_trylock,
+    op_mutex_lock,
+    op_mutex_unlock,
+    op_set_ceiling,
+    op_cv_wait,
+    op_cv_signal,
+    op_cv_broadcast,
+    op_wait_uint,
+    op_rw_rdlock,
+    op_rw_wrlock,
+    op_rw_unlock,
+    op_wait_uint_private,
+    op_wake_private,
+    op_mutex_wait,
+    op_mutex_wake,
+    op_sem_wait,
+    op_sem_wake,
+    op_nwake_private,
+    op_mutex_wake2,
+    op_sem2_wait,
+    op_sem2_wake,
+    op_shm,
+    op_robust_lists,
+    op_get_min_timeout,
+    op_set_min_timeout,
 };
 constexpr std::uint32_t contested = 0x8000'0000, owner_dead = 0x8000'0010, not_recoverable = 0x8000'0011;
 constexpr std::uint32_t flag_shared = 1, flag_robust = 0x10;
@@ -32,11 +56,13 @@ struct Request {
     VmSpace& space;
     UserAddress object;
     std::uint64_t value;
-    std::uint64_t size; // uaddr1
+    std::uint64_t size;  // uaddr1
     UserAddress pointer; // uaddr2
 };
 
-UserAddress at(UserAddress base, std::uint64_t offset) { return UserAddress{base.value + offset}; }
+UserAddress at(UserAddress base, std::uint64_t offset) {
+    return UserAddress{base.value + offset};
+}
 
 struct Timeout {
     glue::Nanoseconds deadline = lwkt::no_timeout;
@@ -68,7 +94,9 @@ SysResult<Timeout> read_timeout(const Request& r) {
 }
 
 // A signal ends the wait; only a wait without a time limit, or with an absolute one, may be issued again.
-Errno ended_by(Errno error, const Timeout& timeout) { return timeout.relative ? never_restart(error) : error; }
+Errno ended_by(Errno error, const Timeout& timeout) {
+    return timeout.relative ? never_restart(error) : error;
+}
 
 SysResult<void> sleep_on(const Request& r, UmtxWaiter& waiter, const Timeout& timeout) {
     auto slept = umtx_sleep(r.lwp, waiter, "umtx", timeout.deadline);
@@ -77,9 +105,12 @@ SysResult<void> sleep_on(const Request& r, UmtxWaiter& waiter, const Timeout& ti
     return {};
 }
 
-SysResult<UmtxKey> key_of(const Request& r, std::uint32_t flags) { return umtx_key(r.space, r.object, !(flags & flag_shared)); }
+SysResult<UmtxKey> key_of(const Request& r, std::uint32_t flags) {
+    return umtx_key(r.space, r.object, !(flags & flag_shared));
+}
 
-// --- words -----------------------------------------------------------------------------------------------------------
+// --- words
+// -----------------------------------------------------------------------------------------------------------
 
 SysResult<Return> wait(const Request& r, bool wide, bool process_private) {
     Timeout timeout = TRY(read_timeout(r));
@@ -108,7 +139,8 @@ SysResult<Return> wake_many(const Request& r) {
     return Return(0);
 }
 
-// --- mutexes ---------------------------------------------------------------------------------------------------------
+// --- mutexes
+// ---------------------------------------------------------------------------------------------------------
 
 enum class MutexMode { lock, try_lock, wait };
 
@@ -134,7 +166,8 @@ SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
         }
         if (mode == MutexMode::try_lock)
             return Failure(Errno::ebusy);
-        if (!(owner & contested) && TRY(user_exchange32(r.space, r.object, owner, owner | contested)) != owner)
+        if (!(owner & contested) &&
+            TRY(user_exchange32(r.space, r.object, owner, owner | contested)) != owner)
             continue;
         UmtxWaiter waiter;
         umtx_enqueue(waiter, key);
@@ -177,9 +210,11 @@ SysResult<Return> mutex_wake(const Request& r, std::uint32_t flags) {
     return Return(0);
 }
 
-// --- condition variables ---------------------------------------------------------------------------------------------
+// --- condition variables
+// ---------------------------------------------------------------------------------------------
 
-// struct ucond: has_waiters 0, flags 4, clock 8. value: 2 = absolute time, 4 = use the clock; size = the mutex.
+// struct ucond: has_waiters 0, flags 4, clock 8. value: 2 = absolute time, 4 = use the clock; size = the
+// mutex.
 SysResult<Return> cv_wait(const Request& r) {
     auto flags = TRY(user_load32(r.space, at(r.object, 4)));
     UmtxKey key = TRY(key_of(r, flags));
@@ -187,12 +222,14 @@ SysResult<Return> cv_wait(const Request& r) {
     if (r.pointer.value) {
         std::uint32_t clock = r.value & 4 ? TRY(user_load32(r.space, at(r.object, 8))) : 0;
         timeout.relative = !(r.value & 2);
-        timeout.deadline = TRY(absolute(r.lwp, TRY(copyin<TimeSpec>(r.space, r.pointer)), clock, !timeout.relative));
+        timeout.deadline =
+            TRY(absolute(r.lwp, TRY(copyin<TimeSpec>(r.space, r.pointer)), clock, !timeout.relative));
     }
     UmtxWaiter waiter;
     umtx_enqueue(waiter, key);
     auto marked = user_store32(r.space, r.object, 1);
-    auto unlocked = marked ? unlock_mutex(r.lwp, UserAddress{r.size}) : SysResult<void>(Failure(marked.error()));
+    auto unlocked =
+        marked ? unlock_mutex(r.lwp, UserAddress{r.size}) : SysResult<void>(Failure(marked.error()));
     if (!unlocked) {
         umtx_dequeue(waiter);
         return Failure(unlocked.error());
@@ -214,10 +251,12 @@ SysResult<Return> cv_wake(const Request& r, unsigned count) {
     return Return(0);
 }
 
-// --- read-write locks ------------------------------------------------------------------------------------------------
+// --- read-write locks
+// ------------------------------------------------------------------------------------------------
 
 // struct urwlock: state 0, flags 4, blocked readers 8, blocked writers 12.
-constexpr std::uint32_t write_owner = 0x8000'0000, write_waiters = 0x4000'0000, read_waiters = 0x2000'0000, readers_mask = 0x1fff'ffff;
+constexpr std::uint32_t write_owner = 0x8000'0000, write_waiters = 0x4000'0000, read_waiters = 0x2000'0000,
+                        readers_mask = 0x1fff'ffff;
 constexpr std::uint32_t prefer_reader = 2;
 
 SysResult<void> count_blocked(const Request& r, std::uint64_t field, std::int32_t change) {
@@ -230,7 +269,9 @@ SysResult<Return> rw_lock(const Request& r, bool writer) {
     UmtxKey key = TRY(key_of(r, flags));
     Timeout timeout = TRY(read_timeout(r));
     bool readers_first = (flags & prefer_reader) || (r.value & prefer_reader);
-    const std::uint32_t blocking = writer ? write_owner | readers_mask : readers_first ? write_owner : write_owner | write_waiters;
+    const std::uint32_t blocking = writer          ? write_owner | readers_mask
+                                   : readers_first ? write_owner
+                                                   : write_owner | write_waiters;
     const std::uint32_t waiting = writer ? write_waiters : read_waiters;
     const std::uint64_t field = writer ? 12 : 8;
     for (;;) {
@@ -286,7 +327,8 @@ SysResult<Return> rw_unlock(const Request& r) {
     return Return(0);
 }
 
-// --- semaphores ------------------------------------------------------------------------------------------------------
+// --- semaphores
+// ------------------------------------------------------------------------------------------------------
 
 // struct _usem2: count 0 (top bit: has waiters), flags 4.
 SysResult<Return> sem2_wait(const Request& r) {
@@ -298,7 +340,8 @@ SysResult<Return> sem2_wait(const Request& r) {
         std::uint32_t count = TRY(user_load32(r.space, r.object));
         if (count & ~has_waiters)
             return Return(0);
-        if ((count & has_waiters) || TRY(user_exchange32(r.space, r.object, count, count | has_waiters)) == count)
+        if ((count & has_waiters) ||
+            TRY(user_exchange32(r.space, r.object, count, count | has_waiters)) == count)
             break;
     }
     UmtxWaiter waiter;
@@ -306,7 +349,8 @@ SysResult<Return> sem2_wait(const Request& r) {
     auto slept = umtx_sleep(r.lwp, waiter, "usem", timeout.deadline);
     if (slept)
         return Return(0);
-    if (slept.error() == Errno::erestart && timeout.relative && r.size >= sizeof(UmtxTime) + sizeof(TimeSpec)) {
+    if (slept.error() == Errno::erestart && timeout.relative &&
+        r.size >= sizeof(UmtxTime) + sizeof(TimeSpec)) {
         std::uint64_t now = glue::Clock::now().value;
         std::uint64_t left = timeout.deadline.value > now ? timeout.deadline.value - now : 0;
         TRY(copyout(r.space, at(r.pointer, sizeof(UmtxTime)), to_timespec(left)));
@@ -427,8 +471,8 @@ SysResult<Return> sys_umtx_op(Lwp& lwp, const SystemCall& call) {
     }
 }
 
-// A thread ends: the mutexes on its robust lists get a mark, and one waiter each learns of it. The lists lie in user
-// memory: a bounded number of steps, and a broken list ends there.
+// A thread ends: the mutexes on its robust lists get a mark, and one waiter each learns of it. The lists lie
+// in user memory: a bounded number of steps, and a broken list ends there.
 void umtx_thread_exit(Lwp& lwp) {
     constexpr unsigned longest_list = 1000;
     constexpr std::uint64_t link_field = 16;
@@ -444,7 +488,8 @@ void umtx_thread_exit(Lwp& lwp) {
             auto after = user_load64(*space, at(mutex, link_field));
             if (!flags || !owner || !after)
                 break;
-            if ((flags.value() & flag_robust) && (owner.value() & ~contested) == static_cast<std::uint32_t>(lwp.tid)) {
+            if ((flags.value() & flag_robust) &&
+                (owner.value() & ~contested) == static_cast<std::uint32_t>(lwp.tid)) {
                 if (!user_store32(*space, mutex, owner_dead))
                     break;
                 if (auto key = umtx_key(*space, mutex, !(flags.value() & flag_shared)))

@@ -15,7 +15,16 @@ constexpr std::uint64_t ps_strings_address = 0x7fff'ffdf'ffe0;
 constexpr std::uint64_t sigcode_page = 0x7fff'ffdf'e000;
 
 enum AuxiliaryType : std::uint64_t {
-    at_null, at_phdr = 3, at_phent, at_phnum, at_pagesz, at_base, at_flags, at_entry, at_execpath = 15, at_osreldate = 18,
+    at_null,
+    at_phdr = 3,
+    at_phent,
+    at_phnum,
+    at_pagesz,
+    at_base,
+    at_flags,
+    at_entry,
+    at_execpath = 15,
+    at_osreldate = 18,
 };
 
 unsigned fill_vector(const ExecImage& image, const StackLayout& layout, AuxiliaryEntry* out) {

@@ -12,12 +12,14 @@ namespace bsd::dragonfly {
 
 namespace {
 
-// An XSAVE area of the standard form: 512 bytes of x87 and SSE, a 64-byte header that begins with the bits of what is
-// there, AVX at 576. More than the frame's 1024 bytes (AVX-512) is left out.
+// An XSAVE area of the standard form: 512 bytes of x87 and SSE, a 64-byte header that begins with the bits of
+// what is there, AVX at 576. More than the frame's 1024 bytes (AVX-512) is left out.
 constexpr std::size_t header_offset = 512, end_of_avx = 832;
 constexpr std::uint64_t bits_up_to_avx = 7;
 
-std::size_t state_in_frame() { return glue::Fpu::size() <= 1024 ? glue::Fpu::size() : end_of_avx; }
+std::size_t state_in_frame() {
+    return glue::Fpu::size() <= 1024 ? glue::Fpu::size() : end_of_avx;
+}
 
 template <class T>
 struct Scratch {
@@ -98,12 +100,13 @@ void signal_info(const SignalInfo& info, std::byte (&out)[80]) {
     std::memcpy(out, &record, sizeof record);
 }
 
-SysResult<void> send_signal(Lwp& lwp, const SignalAction& action, const SignalInfo& info, SignalSet return_mask) {
+SysResult<void> send_signal(Lwp& lwp, const SignalAction& action, const SignalInfo& info,
+                            SignalSet return_mask) {
     Scratch<SignalFrame> scratch;
     if (!scratch.pointer)
         return Failure(Errno::enomem);
     SignalFrame& frame = *scratch.pointer;
-    std::memset(&frame, 0, sizeof frame);
+    std::memset(static_cast<void*>(&frame), 0, sizeof frame);
     frame.handler = action.handler;
     fill_context(lwp, return_mask, frame.context);
     frame.context.machine.trap_number = static_cast<std::uint64_t>(info.trap_number);

@@ -13,7 +13,8 @@ struct MachineContext {
     std::uint32_t length, fp_format, owned_fp, reserved, unused[8];
     std::byte fp_state[1024];
 };
-static_assert(sizeof(MachineContext) == 1280 && offsetof(MachineContext, rip) == 168 && offsetof(MachineContext, length) == 208);
+static_assert(sizeof(MachineContext) == 1280 && offsetof(MachineContext, rip) == 168 &&
+              offsetof(MachineContext, length) == 208);
 static_assert(offsetof(MachineContext, fp_state) == 256);
 
 struct UserContextRecord {
@@ -25,7 +26,8 @@ struct UserContextRecord {
     std::uint64_t function, argument;
     std::int32_t spare[4];
 };
-static_assert(sizeof(UserContextRecord) == 1408 && offsetof(UserContextRecord, machine) == 64 && offsetof(UserContextRecord, stack) == 1352);
+static_assert(sizeof(UserContextRecord) == 1408 && offsetof(UserContextRecord, machine) == 64 &&
+              offsetof(UserContextRecord, stack) == 1352);
 
 struct SignalInfoRecord {
     std::int32_t signal, error, code, pid;
@@ -44,14 +46,16 @@ struct SignalFrame {
     SignalInfoRecord info;
     std::byte end[48];
 };
-static_assert(sizeof(SignalFrame) == 1600 && offsetof(SignalFrame, context) == 64 && offsetof(SignalFrame, info) == 1472);
+static_assert(sizeof(SignalFrame) == 1600 && offsetof(SignalFrame, context) == 64 &&
+              offsetof(SignalFrame, info) == 1472);
 
 inline constexpr unsigned trampoline_size = 21;
 extern const std::uint8_t trampoline[trampoline_size];
 
 /// DragonFly's si_code for an internal one: those that all signals share count down from 0.
 int signal_code(int code);
-SysResult<void> send_signal(Lwp& lwp, const SignalAction& action, const SignalInfo& info, SignalSet return_mask);
+SysResult<void> send_signal(Lwp& lwp, const SignalAction& action, const SignalInfo& info,
+                            SignalSet return_mask);
 SysResult<void> signal_return(Lwp& lwp, UserAddress context);
 void signal_info(const SignalInfo& info, std::byte (&out)[80]);
 

@@ -15,12 +15,35 @@ constexpr std::uint64_t stack_end = sigcode_page;
 constexpr std::uint64_t ps_strings_address = stack_end - 32;
 
 enum AuxiliaryType : std::uint64_t {
-    at_null, at_phdr = 3, at_phent, at_phnum, at_pagesz, at_base, at_flags, at_entry, at_execpath = 15, at_canary, at_canarylen,
-    at_osreldate, at_ncpus, at_pagesizes, at_pagesizeslen, at_stackprot = 23, at_ehdrflags, at_bsdflags = 27, at_argc, at_argv,
-    at_envc, at_envv, at_ps_strings, at_usrstackbase = 35, at_usrstacklim,
+    at_null,
+    at_phdr = 3,
+    at_phent,
+    at_phnum,
+    at_pagesz,
+    at_base,
+    at_flags,
+    at_entry,
+    at_execpath = 15,
+    at_canary,
+    at_canarylen,
+    at_osreldate,
+    at_ncpus,
+    at_pagesizes,
+    at_pagesizeslen,
+    at_stackprot = 23,
+    at_ehdrflags,
+    at_bsdflags = 27,
+    at_argc,
+    at_argv,
+    at_envc,
+    at_envv,
+    at_ps_strings,
+    at_usrstackbase = 35,
+    at_usrstacklim,
 };
 
-// TIMEKEEP and KPRELOAD are left out: libraries then ask by system call. BSDFLAGS without bit 0: no sigfastblock.
+// TIMEKEEP and KPRELOAD are left out: libraries then ask by system call. BSDFLAGS without bit 0: no
+// sigfastblock.
 unsigned fill_vector(const ExecImage& image, const StackLayout& layout, AuxiliaryEntry* out) {
     unsigned n = 0;
     auto add = [&](std::uint64_t type, std::uint64_t value) { out[n++] = {type, value}; };
@@ -59,7 +82,9 @@ SysResult<void> build_stack(const ExecImage& image, StackWriter& writer, UserCon
     return {};
 }
 
-int errno_number(Errno error) { return static_cast<int>(error); }
+int errno_number(Errno error) {
+    return static_cast<int>(error);
+}
 
 } // namespace
 

@@ -25,7 +25,9 @@ struct Scratch {
     ~Scratch() { lwkt::destroy(pointer); }
 };
 
-bool usable_base(std::uint64_t base) { return base < user_address_end; }
+bool usable_base(std::uint64_t base) {
+    return base < user_address_end;
+}
 
 } // namespace
 
@@ -60,7 +62,7 @@ void signal_info(const SignalInfo& info, std::byte (&out)[80]) {
 
 void fill_context(Lwp& lwp, SignalSet mask, UserContextRecord& out) {
     const UserContext& c = *lwp.frame;
-    std::memset(&out, 0, sizeof out);
+    std::memset(static_cast<void*>(&out), 0, sizeof out);
     out.mask = mask;
     MachineContext& m = out.machine;
     m.onstack = on_alternate_stack(lwp, c.rsp);
@@ -79,7 +81,8 @@ void fill_context(Lwp& lwp, SignalSet mask, UserContextRecord& out) {
     out.stack = describe_stack(lwp, c.rsp);
 }
 
-SysResult<void> send_signal(Lwp& lwp, const SignalAction& action, const SignalInfo& info, SignalSet return_mask) {
+SysResult<void> send_signal(Lwp& lwp, const SignalAction& action, const SignalInfo& info,
+                            SignalSet return_mask) {
     Scratch<SignalFrame> scratch;
     if (!scratch.pointer)
         return Failure(Errno::enomem);
@@ -99,14 +102,15 @@ SysResult<void> send_signal(Lwp& lwp, const SignalAction& action, const SignalIn
     VmSpace& space = *lwp.proc.vmspace;
     TRY(copyout(space, lwp.fpu + legacy, UserAddress{state}, extra));
     TRY(copyout(space, &frame, UserAddress{address}, sizeof frame));
-    enter_trampoline(lwp, info, info.code, (action.flags & sa_siginfo) != 0, address, address + offsetof(SignalFrame, context),
-                     address + offsetof(SignalFrame, info));
+    enter_trampoline(lwp, info, info.code, (action.flags & sa_siginfo) != 0, address,
+                     address + offsetof(SignalFrame, context), address + offsetof(SignalFrame, info));
     return {};
 }
 
 SysResult<void> load_context(Lwp& lwp, const UserContextRecord& context) {
     const MachineContext& m = context.machine;
-    if (m.length != sizeof m || (m.flags & ~std::uint32_t{has_segments | has_bases | has_xfpu}) || !acceptable(m.rflags, m.cs))
+    if (m.length != sizeof m || (m.flags & ~std::uint32_t{has_segments | has_bases | has_xfpu}) ||
+        !acceptable(m.rflags, m.cs))
         return Failure(Errno::einval);
     if ((m.flags & has_bases) && (!usable_base(m.fs_base) || !usable_base(m.gs_base)))
         return Failure(Errno::einval);
