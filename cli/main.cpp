@@ -134,7 +134,9 @@ void add_common(CLI::App& verb, CommonOptions& common) {
     verb.add_option("--log", common.log, "write the kernel's log to this file")->type_name("FILE");
     verb.add_option("--time-limit", common.time_limit, "stop the box after so many seconds")
         ->type_name("SECONDS");
-    verb.add_option("--qemu", common.qemu, "one more argument for QEMU (repeatable)")->type_name("ARGUMENT");
+    verb.add_option("--qemu", common.qemu, "one more argument for QEMU (repeatable)")
+        ->type_name("ARGUMENT")
+        ->allow_extra_args(false);
 }
 
 } // namespace
@@ -158,7 +160,8 @@ int main(int argc, char** argv) {
     run->add_option("--memory", memory, "memory of the jail, such as 64M")->capture_default_str();
     run->add_option("--cpus", cpus, "vCPUs of the jail, 1 to 16")->capture_default_str();
     run->add_option("--env", jail.environment, "NAME=VALUE for the command (repeatable)")
-        ->type_name("NAME=VALUE");
+        ->type_name("NAME=VALUE")
+        ->allow_extra_args(false);
     run->add_option("--directory", jail.directory, "working directory in the jail")->capture_default_str();
     add_common(*run, common);
     run->add_option("IMAGE", jail.image, "directory or image file with the jail's root")->required();
