@@ -2,12 +2,11 @@
 // FreeBSD's _umtx_op: words, mutexes, condition variables, read-write locks and semaphores of libthr, and
 // what Go and Rust use directly. Each operation is one step under the giant token between its sleeps.
 // Layouts: sys/_umtx.h.
-#include "bsd-personality/kern/umtx.hpp"
-
-#include "bsd-personality/kern/sleep.hpp"
-#include "bsd-personality/vm/usermem.hpp"
+#include "bsd-personality/sys/umtx_request.hpp"
 
 namespace bsd {
+
+using namespace umtx;
 
 namespace {
 
@@ -41,73 +40,8 @@ enum Operation {
     op_set_min_timeout,
 };
 constexpr std::uint32_t contested = 0x8000'0000, owner_dead = 0x8000'0010, not_recoverable = 0x8000'0011;
-constexpr std::uint32_t flag_shared = 1, flag_robust = 0x10;
+constexpr std::uint32_t flag_robust = 0x10;
 constexpr std::uint64_t flags_field = 4; // of struct umutex; the owner is its first word
-
-struct UmtxTime { // struct _umtx_time
-    TimeSpec timeout;
-    std::uint32_t flags, clock;
-};
-static_assert(sizeof(UmtxTime) == 24);
-
-// One call's arguments, decoded once.
-struct Request {
-    Lwp& lwp;
-    VmSpace& space;
-    UserAddress object;
-    std::uint64_t value;
-    std::uint64_t size;  // uaddr1
-    UserAddress pointer; // uaddr2
-};
-
-UserAddress at(UserAddress base, std::uint64_t offset) {
-    return UserAddress{base.value + offset};
-}
-
-struct Timeout {
-    glue::Nanoseconds deadline = lwkt::no_timeout;
-    bool relative = false;
-};
-
-SysResult<glue::Nanoseconds> absolute(Lwp& lwp, TimeSpec spec, std::uint32_t clock, bool is_absolute) {
-    std::uint64_t span = TRY(to_nanoseconds(spec)), now = glue::Clock::now().value;
-    if (!is_absolute)
-        return glue::Nanoseconds{span > ~std::uint64_t{0} - now ? ~std::uint64_t{0} : now + span};
-    if (clock == 0 || clock == 9 || clock == 10 || clock == 13) // of the wall clock
-        return from_wall_clock(span);
-    TRY(read_clock(lwp, static_cast<std::int32_t>(clock)));
-    return glue::Nanoseconds{span};
-}
-
-SysResult<Timeout> read_timeout(const Request& r) {
-    Timeout timeout;
-    if (r.pointer.value == 0)
-        return timeout;
-    UmtxTime time{};
-    if (r.size <= sizeof(TimeSpec))
-        time.timeout = TRY(copyin<TimeSpec>(r.space, r.pointer));
-    else
-        time = TRY(copyin<UmtxTime>(r.space, r.pointer));
-    timeout.relative = !(time.flags & 1);
-    timeout.deadline = TRY(absolute(r.lwp, time.timeout, time.clock, !timeout.relative));
-    return timeout;
-}
-
-// A signal ends the wait; only a wait without a time limit, or with an absolute one, may be issued again.
-Errno ended_by(Errno error, const Timeout& timeout) {
-    return timeout.relative ? never_restart(error) : error;
-}
-
-SysResult<void> sleep_on(const Request& r, UmtxWaiter& waiter, const Timeout& timeout) {
-    auto slept = umtx_sleep(r.lwp, waiter, "umtx", timeout.deadline);
-    if (!slept)
-        return Failure(ended_by(slept.error(), timeout));
-    return {};
-}
-
-SysResult<UmtxKey> key_of(const Request& r, std::uint32_t flags) {
-    return umtx_key(r.space, r.object, !(flags & flag_shared));
-}
 
 // --- words
 // -----------------------------------------------------------------------------------------------------------
@@ -175,22 +109,6 @@ SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
     }
 }
 
-SysResult<void> unlock_mutex(Lwp& lwp, UserAddress mutex) {
-    VmSpace& space = *lwp.proc.vmspace;
-    auto flags = TRY(user_load32(space, at(mutex, flags_field)));
-    UmtxKey key = TRY(umtx_key(space, mutex, !(flags & flag_shared)));
-    for (;;) {
-        std::uint32_t owner = TRY(user_load32(space, mutex));
-        if ((owner & ~contested) != static_cast<std::uint32_t>(lwp.tid))
-            return Failure(Errno::eperm);
-        unsigned waiters = umtx_count(key);
-        if (TRY(user_exchange32(space, mutex, owner, waiters > 1 ? contested : 0)) != owner)
-            continue;
-        umtx_wake(key, 1);
-        return {};
-    }
-}
-
 // User space has stored 0: who waits must be woken, and the contested bit kept for those who stay.
 SysResult<Return> mutex_wake(const Request& r, std::uint32_t flags) {
     UmtxKey key = TRY(key_of(r, flags));
@@ -210,192 +128,6 @@ SysResult<Return> mutex_wake(const Request& r, std::uint32_t flags) {
     return Return(0);
 }
 
-// --- condition variables
-// ---------------------------------------------------------------------------------------------
-
-// struct ucond: has_waiters 0, flags 4, clock 8. value: 2 = absolute time, 4 = use the clock; size = the
-// mutex.
-SysResult<Return> cv_wait(const Request& r) {
-    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
-    UmtxKey key = TRY(key_of(r, flags));
-    Timeout timeout;
-    if (r.pointer.value) {
-        std::uint32_t clock = r.value & 4 ? TRY(user_load32(r.space, at(r.object, 8))) : 0;
-        timeout.relative = !(r.value & 2);
-        timeout.deadline =
-            TRY(absolute(r.lwp, TRY(copyin<TimeSpec>(r.space, r.pointer)), clock, !timeout.relative));
-    }
-    UmtxWaiter waiter;
-    umtx_enqueue(waiter, key);
-    auto marked = user_store32(r.space, r.object, 1);
-    auto unlocked =
-        marked ? unlock_mutex(r.lwp, UserAddress{r.size}) : SysResult<void>(Failure(marked.error()));
-    if (!unlocked) {
-        umtx_dequeue(waiter);
-        return Failure(unlocked.error());
-    }
-    auto slept = umtx_sleep(r.lwp, waiter, "ucond", timeout.deadline);
-    if (slept)
-        return Return(0);
-    if (umtx_count(key) == 0)
-        TRY(user_store32(r.space, r.object, 0));
-    return Failure(never_restart(slept.error())); // the mutex is gone: it cannot be issued again
-}
-
-SysResult<Return> cv_wake(const Request& r, unsigned count) {
-    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
-    UmtxKey key = TRY(key_of(r, flags));
-    umtx_wake(key, count);
-    if (umtx_count(key) == 0)
-        TRY(user_store32(r.space, r.object, 0));
-    return Return(0);
-}
-
-// --- read-write locks
-// ------------------------------------------------------------------------------------------------
-
-// struct urwlock: state 0, flags 4, blocked readers 8, blocked writers 12.
-constexpr std::uint32_t write_owner = 0x8000'0000, write_waiters = 0x4000'0000, read_waiters = 0x2000'0000,
-                        readers_mask = 0x1fff'ffff;
-constexpr std::uint32_t prefer_reader = 2;
-
-SysResult<void> count_blocked(const Request& r, std::uint64_t field, std::int32_t change) {
-    std::uint32_t count = TRY(user_load32(r.space, at(r.object, field)));
-    return user_store32(r.space, at(r.object, field), count + static_cast<std::uint32_t>(change));
-}
-
-SysResult<Return> rw_lock(const Request& r, bool writer) {
-    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
-    UmtxKey key = TRY(key_of(r, flags));
-    Timeout timeout = TRY(read_timeout(r));
-    bool readers_first = (flags & prefer_reader) || (r.value & prefer_reader);
-    const std::uint32_t blocking = writer          ? write_owner | readers_mask
-                                   : readers_first ? write_owner
-                                                   : write_owner | write_waiters;
-    const std::uint32_t waiting = writer ? write_waiters : read_waiters;
-    const std::uint64_t field = writer ? 12 : 8;
-    for (;;) {
-        std::uint32_t state = TRY(user_load32(r.space, r.object));
-        if (!(state & blocking)) {
-            if (!writer && (state & readers_mask) == readers_mask)
-                return Failure(Errno::eagain);
-            std::uint32_t wanted = writer ? state | write_owner : state + 1;
-            if (TRY(user_exchange32(r.space, r.object, state, wanted)) == state)
-                return Return(0);
-            continue;
-        }
-        if (!(state & waiting) && TRY(user_exchange32(r.space, r.object, state, state | waiting)) != state)
-            continue;
-        UmtxWaiter waiter;
-        TRY(count_blocked(r, field, 1));
-        umtx_enqueue(waiter, key, writer ? UmtxQueue::writers : UmtxQueue::readers);
-        auto slept = umtx_sleep(r.lwp, waiter, "urwlck", timeout.deadline);
-        TRY(count_blocked(r, field, -1));
-        if (TRY(user_load32(r.space, at(r.object, field))) == 0) // the last one that waited clears the mark
-            for (state = TRY(user_load32(r.space, r.object)); state & waiting;) {
-                std::uint32_t seen = TRY(user_exchange32(r.space, r.object, state, state & ~waiting));
-                if (seen == state)
-                    break;
-                state = seen;
-            }
-        if (!slept)
-            return Failure(ended_by(slept.error(), timeout));
-    }
-}
-
-SysResult<Return> rw_unlock(const Request& r) {
-    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
-    UmtxKey key = TRY(key_of(r, flags));
-    std::uint32_t state;
-    for (;;) {
-        state = TRY(user_load32(r.space, r.object));
-        if (!(state & write_owner) && (state & readers_mask) == 0)
-            return Failure(Errno::eperm);
-        std::uint32_t wanted = state & write_owner ? state & ~write_owner : state - 1;
-        if (TRY(user_exchange32(r.space, r.object, state, wanted)) == state) {
-            state = wanted;
-            break;
-        }
-    }
-    if (state & readers_mask)
-        return Return(0);
-    bool readers_first = (flags & prefer_reader) != 0;
-    if ((state & write_waiters) && !(readers_first && (state & read_waiters)))
-        umtx_wake(key, 1, UmtxQueue::writers);
-    else if (state & read_waiters)
-        umtx_wake(key, ~0u, UmtxQueue::readers);
-    return Return(0);
-}
-
-// --- semaphores
-// ------------------------------------------------------------------------------------------------------
-
-// struct _usem2: count 0 (top bit: has waiters), flags 4.
-SysResult<Return> sem2_wait(const Request& r) {
-    constexpr std::uint32_t has_waiters = 0x8000'0000;
-    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
-    UmtxKey key = TRY(key_of(r, flags));
-    Timeout timeout = TRY(read_timeout(r));
-    for (;;) {
-        std::uint32_t count = TRY(user_load32(r.space, r.object));
-        if (count & ~has_waiters)
-            return Return(0);
-        if ((count & has_waiters) ||
-            TRY(user_exchange32(r.space, r.object, count, count | has_waiters)) == count)
-            break;
-    }
-    UmtxWaiter waiter;
-    umtx_enqueue(waiter, key);
-    auto slept = umtx_sleep(r.lwp, waiter, "usem", timeout.deadline);
-    if (slept)
-        return Return(0);
-    if (slept.error() == Errno::erestart && timeout.relative &&
-        r.size >= sizeof(UmtxTime) + sizeof(TimeSpec)) {
-        std::uint64_t now = glue::Clock::now().value;
-        std::uint64_t left = timeout.deadline.value > now ? timeout.deadline.value - now : 0;
-        TRY(copyout(r.space, at(r.pointer, sizeof(UmtxTime)), to_timespec(left)));
-    }
-    return Failure(ended_by(slept.error(), timeout));
-}
-
-SysResult<Return> sem2_wake(const Request& r) {
-    constexpr std::uint32_t has_waiters = 0x8000'0000;
-    auto flags = TRY(user_load32(r.space, at(r.object, 4)));
-    UmtxKey key = TRY(key_of(r, flags));
-    if (umtx_count(key) == 1)
-        for (std::uint32_t count = TRY(user_load32(r.space, r.object)); count & has_waiters;) {
-            std::uint32_t seen = TRY(user_exchange32(r.space, r.object, count, count & ~has_waiters));
-            if (seen == count)
-                break;
-            count = seen;
-        }
-    umtx_wake(key, 1);
-    return Return(0);
-}
-
-// struct _usem (old): has_waiters 0, count 4, flags 8.
-SysResult<Return> sem_wait(const Request& r) {
-    auto flags = TRY(user_load32(r.space, at(r.object, 8)));
-    UmtxKey key = TRY(key_of(r, flags));
-    Timeout timeout = TRY(read_timeout(r));
-    TRY(user_store32(r.space, r.object, 1));
-    if (TRY(user_load32(r.space, at(r.object, 4))) != 0)
-        return Return(0);
-    UmtxWaiter waiter;
-    umtx_enqueue(waiter, key);
-    TRY(sleep_on(r, waiter, timeout));
-    return Return(0);
-}
-
-SysResult<Return> sem_wake(const Request& r) {
-    auto flags = TRY(user_load32(r.space, at(r.object, 8)));
-    UmtxKey key = TRY(key_of(r, flags));
-    umtx_wake(key, 1);
-    if (umtx_count(key) == 0)
-        TRY(user_store32(r.space, r.object, 0));
-    return Return(0);
-}
-
 SysResult<Return> robust_lists(const Request& r) {
     if (r.value > sizeof r.lwp.robust_lists)
         return Failure(Errno::einval);
@@ -407,6 +139,57 @@ SysResult<Return> robust_lists(const Request& r) {
 }
 
 } // namespace
+
+namespace umtx {
+
+SysResult<glue::Nanoseconds> absolute(Lwp& lwp, TimeSpec spec, std::uint32_t clock, bool is_absolute) {
+    std::uint64_t span = TRY(to_nanoseconds(spec)), now = glue::Clock::now().value;
+    if (!is_absolute)
+        return glue::Nanoseconds{span > ~std::uint64_t{0} - now ? ~std::uint64_t{0} : now + span};
+    if (clock == 0 || clock == 9 || clock == 10 || clock == 13) // of the wall clock
+        return from_wall_clock(span);
+    TRY(read_clock(lwp, static_cast<std::int32_t>(clock)));
+    return glue::Nanoseconds{span};
+}
+
+SysResult<Timeout> read_timeout(const Request& r) {
+    Timeout timeout;
+    if (r.pointer.value == 0)
+        return timeout;
+    UmtxTime time{};
+    if (r.size <= sizeof(TimeSpec))
+        time.timeout = TRY(copyin<TimeSpec>(r.space, r.pointer));
+    else
+        time = TRY(copyin<UmtxTime>(r.space, r.pointer));
+    timeout.relative = !(time.flags & 1);
+    timeout.deadline = TRY(absolute(r.lwp, time.timeout, time.clock, !timeout.relative));
+    return timeout;
+}
+
+SysResult<void> sleep_on(const Request& r, UmtxWaiter& waiter, const Timeout& timeout) {
+    auto slept = umtx_sleep(r.lwp, waiter, "umtx", timeout.deadline);
+    if (!slept)
+        return Failure(ended_by(slept.error(), timeout));
+    return {};
+}
+
+SysResult<void> unlock_mutex(Lwp& lwp, UserAddress mutex) {
+    VmSpace& space = *lwp.proc.vmspace;
+    auto flags = TRY(user_load32(space, at(mutex, flags_field)));
+    UmtxKey key = TRY(umtx_key(space, mutex, !(flags & flag_shared)));
+    for (;;) {
+        std::uint32_t owner = TRY(user_load32(space, mutex));
+        if ((owner & ~contested) != static_cast<std::uint32_t>(lwp.tid))
+            return Failure(Errno::eperm);
+        unsigned waiters = umtx_count(key);
+        if (TRY(user_exchange32(space, mutex, owner, waiters > 1 ? contested : 0)) != owner)
+            continue;
+        umtx_wake(key, 1);
+        return {};
+    }
+}
+
+} // namespace umtx
 
 // _umtx_op(obj, op, val, uaddr1, uaddr2)
 SysResult<Return> sys_umtx_op(Lwp& lwp, const SystemCall& call) {
