@@ -36,9 +36,14 @@ MapEntry* MapTree::first_above(std::uint64_t address) const {
     return entry->end > address ? entry : entry->next;
 }
 
+// Stops where nothing changes: what is above does not change either.
 void MapTree::update_upwards(MapEntry* entry) {
-    for (; entry != nullptr; entry = entry->parent)
-        entry->max_gap = largest_gap(entry);
+    for (; entry != nullptr; entry = entry->parent) {
+        std::uint64_t gap = largest_gap(entry);
+        if (gap == entry->max_gap)
+            break;
+        entry->max_gap = gap;
+    }
 }
 
 void MapTree::update_gap(MapEntry* entry) {

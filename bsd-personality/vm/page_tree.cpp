@@ -171,7 +171,7 @@ bool PageTree::take_below(void* at, unsigned level, std::uint64_t base, std::uin
     auto high = static_cast<unsigned>(last < fan ? last : fan - 1);
     if (level == 0) {
         auto* leaf = static_cast<Leaf*>(at);
-        for (unsigned slot = low; slot <= high; slot++) {
+        for (unsigned slot = low; slot <= high && leaf->used != 0; slot++) {
             if (PageNumber page = leaf->page[slot]; page != 0) {
                 batch.add(page);
                 leaf->page[slot] = 0;
@@ -210,7 +210,7 @@ void PageTree::take_range(std::uint64_t first, std::uint64_t end, PageBatch& bat
 }
 
 PageNumber PageTree::next(std::uint64_t from, std::uint64_t& index) const {
-    if (root_ == nullptr)
+    if (count_ == 0)
         return 0;
     std::uint64_t base = prefix_ << ((height_ + 1) * fan_shift);
     if (from < base)

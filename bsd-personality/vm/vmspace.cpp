@@ -12,7 +12,7 @@ using namespace vm;
 namespace {
 constexpr unsigned spare_entries = 8; // kept for the next mmap
 // Tables are kept when emptying them is cheap, and not for ever: empty ones would pile up in them.
-constexpr unsigned max_kept_tables = 8, max_table_uses = 64, max_kept_entries = 16;
+constexpr unsigned max_kept_tables = 8, max_table_uses = 256, max_kept_entries = 16;
 constexpr std::uint64_t max_kept_pages = 1024;
 
 PageTables* kept_tables; // emptied ones, for the next process
@@ -223,6 +223,8 @@ void VmSpace::forget_translations() {
 }
 
 void VmSpace::forget(MapEntry& entry, std::uint64_t start, std::uint64_t end) {
+    if (entry.object == nullptr)
+        return; // never touched
     if (end - start > translation_slots << page_shift)
         forget_translations();
     else
