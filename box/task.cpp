@@ -144,6 +144,12 @@ const char* Task::build(Memory& memory, const TaskParameters& p) {
         give(glue::start_scheduling + i, scheduling, abi::scheduling_right::bind);
         if (i == 0)
             first_scheduling = scheduling;
+        if (p.priority + 1 == abi::priorities)
+            continue; // nothing is above it
+        abi::Selector irq = glue::allocate_selector();
+        step("scheduling context", invoke(Operation::scheduling_create, pool_, irq, p.cores[i], p.budget.value / 5,
+                                          p.period.value, p.priority + 1));
+        give(glue::start_irq_scheduling + i, irq, abi::scheduling_right::bind);
     }
     step("configure", invoke(Operation::thread_configure, thread_, p.priority, first_scheduling, p.fault_endpoint, 0));
     step("start", invoke(Operation::thread_start, thread_, program.entry, glue::stack_top, 0));

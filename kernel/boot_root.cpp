@@ -144,7 +144,7 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     };
     grant(abi::root_task, &task, abi::task_right::all);
     grant(abi::root_thread, &thread, abi::thread_right::all);
-    grant(abi::root_pool, &pool, abi::pool_right::create);
+    grant(abi::root_pool, &pool, abi::pool_right::create | abi::pool_right::schedule);
     grant(abi::root_scheduling, &context, abi::scheduling_right::all);
     grant(abi::root_irqs, make<Irqs>(pool), abi::irqs_right::all);
     grant(abi::root_ports, make<Ports>(pool), abi::port_right::all);

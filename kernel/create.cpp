@@ -17,9 +17,9 @@ bool page_address(Word address) { return address % abi::page_size == 0 && addres
 
 // The common frame of the create operations on a pool: rdi pool, rsi slot; `fill` completes the object or says why not.
 template <class T, class Fill>
-void create(Core& core, Thread& thread, std::uint32_t rights, Fill fill) {
+void create(Core& core, Thread& thread, std::uint32_t rights, Fill fill, std::uint32_t needed = abi::pool_right::create) {
     Registers& r = thread.registers;
-    Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
+    Lookup<Pool> pool(thread, r.rdi, needed);
     if (!pool)
         return reply(r, pool.error);
     LockGuard guard(structure_lock);
@@ -131,7 +131,7 @@ void invoke_scheduling_create(Core& core, Thread& thread) {
         context.priority_limit = static_cast<std::uint8_t>(r.r9);
         context.replenishments.reset(budget, period, arch::read_tsc());
         return Error::ok;
-    });
+    }, abi::pool_right::schedule);
 }
 
 // vcpu_create(slot, thread, page_address, notification)

@@ -31,7 +31,7 @@ void invoke_pool_create(Core& core, Thread& thread) {
     if (!child)
         return reply(r, Error::no_memory);
     child->take_pages(*pool, pages);
-    thread.task->table.put(static_cast<Selector>(r.rsi), *child, abi::pool_right::all, 0);
+    thread.task->table.put(static_cast<Selector>(r.rsi), *child, pool.rights | abi::pool_right::destroy, 0);
     reply(r, Error::ok);
 }
 

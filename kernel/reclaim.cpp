@@ -229,10 +229,12 @@ void invoke_pool_destroy(Core& core, Thread& thread) {
 
 bool destroy_pool(Core& core, Pool& pool) {
     pool.dying = true;
-    if (pool.destroy_phase == 0) {
+    // Tasks and threads first: what they run on, wait for and map through outlives them.
+    for (; pool.destroy_phase < 2; ++pool.destroy_phase) {
         unsigned budget = step;
         for (Object* object = pool.objects; object; object = object->pool_next) {
-            if (object->retired)
+            bool active = object->type == Type::task || object->type == Type::thread || object->type == Type::pool;
+            if (object->retired || (pool.destroy_phase == 0 && !active))
                 continue;
             if (budget-- == 0)
                 return false;
@@ -244,7 +246,6 @@ bool destroy_pool(Core& core, Pool& pool) {
             if (!retire(core, *object))
                 return false;
         }
-        pool.destroy_phase = 1;
         pool.grace = grace_ticket() + 1; // everything buried so far has left by then
     }
     advance(core);

@@ -27,6 +27,14 @@ bool is_inactive(const Thread& thread) {
     return thread.state == ThreadState::inactive || thread.state == ThreadState::faulted;
 }
 
+// Whether an object lives at least as long as what is made from `pool`: it comes from that pool or one above it.
+bool outlives(const Object& object, const Pool* pool) {
+    for (; pool; pool = pool->pool)
+        if (object.pool == pool)
+            return true;
+    return false;
+}
+
 } // namespace
 
 void stop_thread(Core& core, Thread& thread) {
@@ -70,6 +78,8 @@ void invoke_thread_configure(Core&, Thread& thread) {
             return reply(r, scheduling.error);
         if (scheduling->core != target->core)
             return reply(r, Error::wrong_core);
+        if (!outlives(*scheduling, target->pool))
+            return reply(r, Error::bad_argument);
         if (scheduling->owner && scheduling->owner != target.object)
             return reply(r, Error::occupied);
         context = scheduling.object;
@@ -86,6 +96,8 @@ void invoke_thread_configure(Core&, Thread& thread) {
             return reply(r, fault.error);
         if (fault->core != target->core)
             return reply(r, Error::wrong_core);
+        if (!outlives(*fault, target->pool))
+            return reply(r, Error::bad_argument);
         endpoint = fault.object;
         badge = fault.badge;
     }

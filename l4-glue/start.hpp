@@ -28,6 +28,7 @@ enum StartSelector : abi::Selector {
     start_doorbell = 8, // notification of the box, badge set by the box: signal
     start_event = 9,    // own notification that the box signals; bound to vCPU 0 by the glue
     start_scheduling = 16, // scheduling context of vCPU n at + n
+    start_irq_scheduling = 40, // of an IRQ thread on the core of vCPU n at + n, a fifth of the vCPU's time
     start_free = 64,       // first selector that the task may use for its own objects
 };
 inline constexpr unsigned start_table_slots = 65536;

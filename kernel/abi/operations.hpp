@@ -48,7 +48,7 @@ inline constexpr const char* error_names[] = {
 enum class Operation : std::uint64_t {
     null = 0, // enters and leaves the kernel
     console_write = 1, // writes up to 8 bytes of word, low byte first, to the kernel's serial console
-    pool_create = 2, // moves pages of 4 KiB from this pool into a new pool
+    pool_create = 2, // moves pages of 4 KiB from this pool into a new pool; its capability has destroy and this one's rights
     pool_info = 3, // reads the pool's fill
     pool_destroy = 4, // destroys every object made from the pool, then gives its pages back
     region_carve = 5, // makes a capability to part of the region
@@ -61,7 +61,7 @@ enum class Operation : std::uint64_t {
     unmap = 12, // unmaps; bits or-ed from accessed and dirty
     protect = 13, // changes rights of mapped pages, never beyond the binding's
     thread_create = 14, // a thread that is not started; its message buffer appears at buffer_address in its task
-    thread_configure = 15, // selectors may be 0 to leave as it is
+    thread_configure = 15, // selectors may be 0 to leave as it is; context and endpoint must come from the thread's pool or one above it
     thread_start = 16, // starts an inactive thread; argument arrives in rdi
     thread_stop = 17, // takes a thread off its core; a blocked operation ends with aborted
     thread_info = 18, // state and consumed ticks
@@ -69,7 +69,7 @@ enum class Operation : std::uint64_t {
     task_destroy = 20, // destroys the task and its threads
     endpoint_create = 21, // an endpoint for threads of one core
     notification_create = 22, // a notification whose waiters are on core
-    scheduling_create = 23, // a scheduling context, in ticks
+    scheduling_create = 23, // a scheduling context, in ticks; period 0 is without limit. Time is nobody's to make but who holds this right
     vcpu_create = 24, // a vCPU of a thread; its page appears at page_address in the thread's task
     vcpu_run = 25, // resumes the user state of the vCPU page in task's space until it traps
     vcpu_wait = 26, // blocks until an event is pending in the vCPU page or its deadline passes
@@ -139,7 +139,8 @@ inline constexpr const char* operation_names[] = {
 namespace pool_right {
 inline constexpr std::uint32_t create = 1;
 inline constexpr std::uint32_t destroy = 2;
-inline constexpr std::uint32_t all = 3;
+inline constexpr std::uint32_t schedule = 4;
+inline constexpr std::uint32_t all = 7;
 }
 namespace region_right {
 inline constexpr std::uint32_t read = 1;

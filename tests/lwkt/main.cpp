@@ -343,16 +343,15 @@ struct Chain {
 bool start_chain(Chain& chain) {
     auto core = glue::start().core[0];
     unsigned priority = glue::start().priority + 1;
-    auto scheduling = glue::create_scheduling(glue::start_pool, core, Ticks{0}, Ticks{0}, priority);
     auto target = glue::Notification(glue::Vcpu::of(CpuId{0}).notification()).badged(1u << Chain::bit);
-    if (!scheduling.ok() || !target.ok() ||
+    if (!target.ok() ||
         !chain.handler.attach(CpuId{0}, Chain::bit, Chain::bottom, &chain, "timer").ok())
         return false;
     irq::IrqThread::Parameters p;
     p.pool = glue::start_pool;
     p.core = core;
     p.priority = priority;
-    p.scheduling = scheduling.value();
+    p.scheduling = glue::start_irq_scheduling;
     p.buffer = glue::buffer_address + 0x8000;
     p.stack = chain.stack;
     p.stack_size = sizeof chain.stack;
