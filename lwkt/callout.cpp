@@ -91,9 +91,11 @@ Callout* CalloutQueue::take_expired() {
 }
 
 namespace {
-// Who reads `idle` without the lock may arm the callout on another core, under another lock: so the last touch of the
-// old core releases.
-void set_state(std::uint8_t& state, std::uint8_t value) { __atomic_store_n(&state, value, __ATOMIC_RELEASE); }
+// Who reads `idle` without the lock may arm the callout on another core, under another lock: so the last
+// touch of the old core releases.
+void set_state(std::uint8_t& state, std::uint8_t value) {
+    __atomic_store_n(&state, value, __ATOMIC_RELEASE);
+}
 } // namespace
 
 bool CalloutQueue::cancel(Callout& callout) {
@@ -198,7 +200,8 @@ void CalloutQueue::thread_main(void* argument) {
                 if (callout) {
                     function = callout->function_;
                     function_argument = callout->argument_;
-                    __atomic_store_n(&queue.running, callout, __ATOMIC_SEQ_CST); // before it looks idle to drain()
+                    __atomic_store_n(&queue.running, callout,
+                                     __ATOMIC_SEQ_CST); // before it looks idle to drain()
                     set_state(callout->state_, Callout::idle);
                 }
             }

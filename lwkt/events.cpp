@@ -33,8 +33,7 @@ void idle_loop(GlobalData& gd) {
         reap(gd);
         process_events(gd);
         if (gd.ready_bits != 0) {
-            gd.idle.state = ThreadState::ready; // but on no queue
-            switch_away(gd);
+            switch_away(gd); // runnable, but on no queue
             continue;
         }
         drain_remote_frees(gd);
@@ -82,7 +81,7 @@ GlobalData* create_core(unsigned cpu) {
     gd->current = &gd->idle;
     gd->idle.cpu = cpu;
     gd->idle.critical_count = 1;
-    gd->idle.state = ThreadState::running;
+    gd->idle.state = ThreadState::runnable;
     __builtin_memcpy(gd->idle.name, "idle", 5);
     gd->callouts.thread =
         create(CalloutQueue::thread_main, &gd->callouts, Priority::soft_timer, CpuId{cpu}, "callout");
@@ -148,8 +147,11 @@ void give_time_away(GlobalData& gd) {
     gd.vcpu->enable_upcalls();
 }
 
-// Not inlined: before LWKT runs there is no globaldata, and its address must not be fetched ahead of the test.
-[[gnu::noinline]] static void give_own_time_away() { give_time_away(here()); }
+// Not inlined: before LWKT runs there is no globaldata, and its address must not be fetched ahead of the
+// test.
+[[gnu::noinline]] static void give_own_time_away() {
+    give_time_away(here());
+}
 
 void SpinLock::lock() {
     if (running)

@@ -157,7 +157,7 @@ extern bool running;                              // immutable after start: LWKT
 extern PageProvider page_provider;                // immutable after start
 
 // scheduler.cpp. All in a critical section.
-void enqueue_ready(GlobalData& gd, Thread* thread); // state becomes ready
+void enqueue_ready(GlobalData& gd, Thread* thread); // state becomes runnable
 void make_ready(GlobalData& gd, Thread* thread);    // and asks for preemption if it is due
 void switch_away(GlobalData& gd);                   // the caller has set the current thread's state
 void switch_released(GlobalData& gd);               // the same, its tokens are released already

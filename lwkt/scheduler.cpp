@@ -41,7 +41,7 @@ void free_thread(Thread* thread) {
 
 // From `self`, whose new state is set, to another thread. Returns when `self` has the core again.
 [[gnu::always_inline]] inline void switch_stacks(GlobalData& gd, Thread* self, Thread* next) {
-    next->state = ThreadState::running;
+    ++next->switches;
     gd.current = next;
     glue::fiber_before_switch(self->fiber, next->fiber, self->state == ThreadState::zombie);
     lwkt_switch_stacks(&self->stack_pointer, next->stack_pointer);
@@ -51,16 +51,15 @@ void free_thread(Thread* thread) {
 [[gnu::always_inline]] inline void switch_to(GlobalData& gd, Thread* self, Thread* next) {
     verify(self->guard == Thread::guard_value); // else its stack has overflowed
     if (next == self) [[unlikely]] {
-        self->state = ThreadState::running;
+        self->state = ThreadState::runnable;
         return;
     }
-    ++next->switches;
     switch_stacks(gd, self, next);
 }
 
 [[gnu::always_inline]] inline void enqueue(GlobalData& gd, Thread* thread) {
     auto level = static_cast<unsigned>(thread->priority);
-    thread->state = ThreadState::ready;
+    thread->state = ThreadState::runnable;
     gd.ready[level].push_back(thread);
     gd.ready_bits |= 1u << level;
 }
@@ -94,6 +93,7 @@ void preempt(GlobalData& gd, Thread* self) {
         self->state = ThreadState::preempted;
         thread->preempted = self;
         switch_to(gd, self, thread);
+        self->state = ThreadState::runnable;
     }
 }
 
@@ -174,7 +174,6 @@ void yield() {
     Thread* next = queue.head;
     if ((31u ^ static_cast<unsigned>(__builtin_clz(gd.ready_bits | 1))) == level &&
         self->preempted == nullptr && !self->has_tokens() && !next->has_tokens()) [[likely]] {
-        self->state = ThreadState::ready;
         queue.push_back(self);
         queue.head = next->run_next;
         switch_stacks(gd, self, next);

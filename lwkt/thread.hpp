@@ -41,8 +41,7 @@ enum class Priority : std::uint8_t {
 
 enum class ThreadState : std::uint8_t {
     blocked,       // off all queues until schedule(); also the state after create()
-    ready,         // on its core's run queue
-    running,       // the current thread of its core
+    runnable,      // on its core's run queue, or the current thread of its core
     preempted,     // an interrupt thread took the core; continues when that one blocks
     waiting_token, // waits for a token before it may continue
     zombie,        // has exited; its memory goes when the core has left its stack
