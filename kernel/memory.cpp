@@ -8,13 +8,15 @@
 namespace kernel {
 
 namespace {
+constexpr unsigned pool_step = 128; // pages moved between two looks at interrupts
+
 bool user_range(Word address, Word pages) {
     return address % abi::page_size == 0 && pages <= abi::user_end / abi::page_size &&
            address <= abi::user_end - pages * abi::page_size;
 }
 } // namespace
 
-// pool_create(slot, pages): in steps, the child grows in its slot-less state until complete
+// pool_create(slot, pages): the child appears in its slot at once and is filled in steps; it serves when it is full.
 void invoke_pool_create(Core& core, Thread& thread) {
     Registers& r = thread.registers;
     Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
@@ -23,6 +25,12 @@ void invoke_pool_create(Core& core, Thread& thread) {
     Word pages = r.rdx;
     LockGuard guard(structure_lock);
     reclaim(core);
+    auto found = thread.task->table.find(static_cast<Selector>(r.rsi));
+    if (found.object && found.object->type == Type::pool && found.object->pool == pool.object) {
+        auto& begun = static_cast<Pool&>(*found.object);
+        if (begun.promised > 0)
+            return begun.take_promised(*pool, pool_step) ? reply(r, Error::ok) : restart(r);
+    }
     if (pages == 0 || pages >= pool->free_pages)
         return reply(r, pages ? Error::no_memory : Error::bad_argument);
     if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi)); error != Error::ok)
@@ -30,9 +38,14 @@ void invoke_pool_create(Core& core, Thread& thread) {
     Pool* child = make<Pool>(*pool);
     if (!child)
         return reply(r, Error::no_memory);
-    child->take_pages(*pool, pages);
+    if (pages > pool->free_pages) { // the child itself took the last block's page
+        pool->remove_object(*child);
+        pool->release(child, sizeof *child);
+        return reply(r, Error::no_memory);
+    }
+    child->promise(*pool, pages);
     thread.task->table.put(static_cast<Selector>(r.rsi), *child, pool.rights | abi::pool_right::destroy, 0);
-    reply(r, Error::ok);
+    child->take_promised(*pool, pool_step) ? reply(r, Error::ok) : restart(r);
 }
 
 void invoke_pool_info(Core& core, Thread& thread) {

@@ -56,7 +56,7 @@ void initialize_root_pool(Pool& pool, Word physical, Word pages) {
 void* Pool::allocate(unsigned size) {
     if (size > 2048) {
         PageInfo* info = free_.first;
-        if (!info)
+        if (free_pages == 0) // what is on the list may be promised to a child
             return nullptr;
         free_.remove(*info);
         full_.push(*info);
@@ -115,24 +115,29 @@ void Pool::release(void* block, unsigned size) {
     ++free_pages;
 }
 
-Word Pool::take_pages(Pool& from, Word count) {
-    Word done = 0;
-    for (; done < count; ++done) {
+void Pool::promise(Pool& from, Word pages) {
+    from.free_pages -= pages;
+    promised = pages;
+}
+
+bool Pool::take_promised(Pool& from, unsigned steps) {
+    for (; promised > 0; --promised) {
+        if (steps-- == 0)
+            return false;
         PageInfo* info = from.free_.first;
-        if (!info)
-            break;
         from.free_.remove(*info);
-        --from.free_pages;
         --from.total_pages;
         info->owner = this;
         free_.push(*info);
         ++free_pages;
         ++total_pages;
     }
-    return done;
+    return true;
 }
 
 bool Pool::return_pages(Pool& to, unsigned steps) {
+    to.free_pages += promised; // destroyed before it was complete
+    promised = 0;
     PageList* lists[] = {&free_, &full_, &partial_[0], &partial_[1], &partial_[2], &partial_[3], &partial_[4], &partial_[5]};
     for (PageList* list : lists) {
         while (PageInfo* info = list->first) {

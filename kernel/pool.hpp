@@ -37,8 +37,10 @@ public:
     void* allocate_page() { return allocate(4096); }
     void release_page(void* page) { release(page, 4096); }
 
-    // Moves up to `count` free pages from `from`; returns how many were moved.
-    Word take_pages(Pool& from, Word count);
+    // A child is made in steps: pages are promised at once, so that the parent cannot use them meanwhile, and moved
+    // up to `steps` at a time; true when all have been.
+    void promise(Pool& from, Word pages); // no more than from.free_pages
+    bool take_promised(Pool& from, unsigned steps);
     // Moves up to `steps` pages of any state back to `to`; true when none is left.
     bool return_pages(Pool& to, unsigned steps);
 
@@ -47,6 +49,7 @@ public:
 
     Object* objects = nullptr; // all objects made from this pool
     Word free_pages = 0, total_pages = 0;
+    Word promised = 0;
     unsigned destroy_phase = 0;
     Word grace = 0; // reclaim ticket while being destroyed
 
