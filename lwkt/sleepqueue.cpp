@@ -77,18 +77,23 @@ std::uint32_t sleeping_cores(const void* ident) {
 
 } // namespace
 
-void tsleep_interlock(const void* ident, unsigned flags) {
-    CriticalSection critical;
-    GlobalData& gd = here();
-    Thread* self = gd.current;
-    if (self->wait_ident)
+// In a critical section. A bit that is set already needs no barrier: the waker sees it in any case.
+[[gnu::always_inline]] static inline void enqueue(GlobalData& gd, Thread* self, const void* ident,
+                                                  unsigned flags) {
+    if (self->wait_ident) [[unlikely]]
         dequeue(gd, self);
     unsigned bucket = bucket_of(ident);
     self->wait_ident = ident;
     self->wake_result = Wake::woken;
     self->interruptible = (flags & sleep_interruptible) != 0;
+    if (gd.sleepers[bucket].empty())
+        __atomic_fetch_or(&sleep_mask[bucket], 1u << gd.cpu, __ATOMIC_SEQ_CST);
     gd.sleepers[bucket].push_back(self);
-    __atomic_fetch_or(&sleep_mask[bucket], 1u << gd.cpu, __ATOMIC_SEQ_CST);
+}
+
+void tsleep_interlock(const void* ident, unsigned flags) {
+    CriticalSection critical;
+    enqueue(here(), current(), ident, flags);
 }
 
 void tsleep_remove() {
@@ -103,7 +108,7 @@ Wake tsleep(const void* ident, unsigned flags, const char* wmesg, Nanoseconds de
     GlobalData& gd = here();
     Thread* self = gd.current;
     if (!(flags & sleep_interlocked))
-        tsleep_interlock(ident, flags);
+        enqueue(gd, self, ident, flags);
     else if (self->wait_ident == nullptr)
         return self->wake_result; // woken since the interlock
     verify(self->wait_ident == ident);
