@@ -36,6 +36,14 @@ TEST(Replenishments, UnusedBudgetIsNotBackdated) {
     EXPECT_EQ(r.next_time(), 600u);
 }
 
+TEST(Replenishments, LostTimeIsNotADebtOfManyPeriods) {
+    Replenishments r;
+    r.reset(10, 100, 0);
+    EXPECT_TRUE(r.consume(5000)); // the host was away for 50 periods
+    EXPECT_LE(r.next_time(), 300u);
+    EXPECT_EQ(sum(r), 10u);
+}
+
 TEST(Replenishments, WholeCoreIsASliceThatIsFullAgainAtOnce) {
     Replenishments r;
     r.reset(100, 100, 0);
