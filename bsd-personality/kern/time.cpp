@@ -14,7 +14,9 @@ std::uint64_t epoch;
 
 constexpr std::int64_t fraction_of_second = 1'000'000;
 
-std::uint64_t lwp_time(const Lwp& lwp) { return tick_nanoseconds(lwp.cpu_time.total(glue::Clock::ticks())); }
+std::uint64_t lwp_time(const Lwp& lwp) {
+    return tick_nanoseconds(lwp.cpu_time.total(glue::Clock::ticks()));
+}
 
 SysResult<std::uint64_t> read_cpu_clock(Lwp& lwp, std::uint32_t clock) {
     auto id = static_cast<std::int32_t>(clock & ~(cpu_clock | cpu_clock_process));
@@ -58,15 +60,20 @@ SysResult<std::uint64_t> to_nanoseconds(TimeVal value) {
     return to_nanoseconds(TimeSpec{value.seconds, value.microseconds * 1000});
 }
 
-void set_epoch(std::uint64_t nanoseconds) { epoch = nanoseconds; }
-std::uint64_t wall_clock() { return epoch + glue::Clock::now().value; }
+void set_epoch(std::uint64_t nanoseconds) {
+    epoch = nanoseconds;
+}
+std::uint64_t wall_clock() {
+    return epoch + glue::Clock::now().value;
+}
 Nanoseconds from_wall_clock(std::uint64_t nanoseconds) {
     return Nanoseconds{nanoseconds > epoch ? nanoseconds - epoch : 0};
 }
 
 std::uint64_t tick_nanoseconds(std::uint64_t ticks) {
     Ticks now = glue::Clock::ticks(); // the difference of two times needs no division
-    return glue::Clock::to_nanoseconds(now).value - glue::Clock::to_nanoseconds(Ticks{now.value - ticks}).value;
+    return glue::Clock::to_nanoseconds(now).value -
+           glue::Clock::to_nanoseconds(Ticks{now.value - ticks}).value;
 }
 
 void Usage::add(const Usage& other) {

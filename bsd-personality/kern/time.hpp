@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Time: clocks of both ABIs, consumed processor time, interval and POSIX timers of a process. Wall-clock time is the
-// monotonic clock plus an epoch, which the box read once.
+// Time: clocks of both ABIs, consumed processor time, interval and POSIX timers of a process. Wall-clock time
+// is the monotonic clock plus an epoch, which the box read once.
 #pragma once
 
 #include "bsd-personality/kern/errno.hpp"
@@ -44,8 +44,8 @@ std::uint64_t wall_clock();
 /// Monotonic time of a wall-clock time.
 Nanoseconds from_wall_clock(std::uint64_t nanoseconds);
 
-/// Processor time of one Lwp. Times are measured when the lwp gets and loses its core; the split into user and system
-/// follows samples, as BSD's does (every time slice that ends and every voluntary sleep is one).
+/// Processor time of one Lwp. Times are measured when the lwp gets and loses its core; the split into user
+/// and system follows samples, as BSD's does (every time slice that ends and every voluntary sleep is one).
 struct CpuTime {
     std::uint64_t ticks = 0;   // consumed, without the current stretch
     std::uint64_t started = 0; // tick at which the current stretch began; 0 while off the core
@@ -91,8 +91,8 @@ struct TimerState {
 
 enum class IntervalClock : std::uint8_t { real = 0, virtual_time = 1, profile = 2 }; // ITIMER_ numbers
 
-/// One interval timer. `real` runs on the monotonic clock; the others on the process's consumed processor time, of
-/// which the callout is an early estimate (a process cannot consume more than its cores can give).
+/// One interval timer. `real` runs on the monotonic clock; the others on the process's consumed processor
+/// time, of which the callout is an early estimate (a process cannot consume more than its cores can give).
 struct IntervalTimer {
     lwkt::Callout callout;
     Proc* proc = nullptr; // immutable once armed
@@ -106,11 +106,11 @@ inline constexpr unsigned max_posix_timers = 32;
 
 /// The timers of a process; embedded in Proc. stop_all() before the Proc goes and at exec.
 struct ProcessTimers {
-    IntervalTimer interval[3];                      // by IntervalClock
-    PosixTimer* posix[max_posix_timers] = {};       // by id
+    IntervalTimer interval[3];                // by IntervalClock
+    PosixTimer* posix[max_posix_timers] = {}; // by id
 
-    /// Deletes the POSIX timers, and disarms the interval timers unless `keep_intervals` (exec) says to leave them;
-    /// waits until no timer function runs: may block.
+    /// Deletes the POSIX timers, and disarms the interval timers unless `keep_intervals` (exec) says to leave
+    /// them; waits until no timer function runs: may block.
     void stop_all(bool keep_intervals);
 };
 SysResult<TimerState> interval_timer(Proc& proc, int which);
@@ -133,8 +133,8 @@ SysResult<TimerState> posix_timer(Proc& proc, int id);
 SysResult<TimerState> set_posix_timer(Proc& proc, int id, const TimerState& state, bool absolute);
 SysResult<int> posix_timer_overrun(Proc& proc, int id);
 
-/// Called by the trap loop with giant when an lwp's time slice ends (`user`: it was in user mode): counts a sample and
-/// posts SIGVTALRM and SIGPROF of timers on processor time that have expired.
+/// Called by the trap loop with giant when an lwp's time slice ends (`user`: it was in user mode): counts a
+/// sample and posts SIGVTALRM and SIGPROF of timers on processor time that have expired.
 void time_sample(Lwp& lwp, bool user);
 
 /// CLOCK_ ids: those of the two ABIs that mean the same have the same number.

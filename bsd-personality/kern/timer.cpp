@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Interval and POSIX timers. A timer's callout runs without giant: its function takes giant and looks whether the timer
-// still wants it. Timers on processor time estimate when they can expire at the earliest and look again then.
+// Interval and POSIX timers. A timer's callout runs without giant: its function takes giant and looks whether
+// the timer still wants it. Timers on processor time estimate when they can expire at the earliest and look
+// again then.
 #include "bsd-personality/kern/proc.hpp"
 #include "bsd-personality/kern/text.hpp"
 #include "bsd-personality/kern/time.hpp"
@@ -76,9 +77,12 @@ void fire_interval(void* argument) {
         arm(timer, now);
 }
 
-// --- POSIX timers ----------------------------------------------------------------------------------------------------
+// --- POSIX timers
+// ----------------------------------------------------------------------------------------------------
 
-std::uint64_t read(const PosixTimer& timer) { return timer.wall ? wall_clock() : glue::Clock::now().value; }
+std::uint64_t read(const PosixTimer& timer) {
+    return timer.wall ? wall_clock() : glue::Clock::now().value;
+}
 
 void fire_posix(void* argument);
 

@@ -30,9 +30,9 @@ enum MapFlag : std::uint32_t {
     dragonfly_sizealign = 0x4'0000,
 };
 constexpr unsigned map_align_shift = 24, align_super = 1, super_page_shift = 21;
-constexpr std::uint32_t freebsd_flags = map_shared | map_private | map_fixed | map_ignored | map_hassemaphore |
-                                        map_stack | map_nosync | map_anon | map_guard | map_excl | map_nocore |
-                                        map_prefault_read | map_32bit | map_align_mask;
+constexpr std::uint32_t freebsd_flags =
+    map_shared | map_private | map_fixed | map_ignored | map_hassemaphore | map_stack | map_nosync |
+    map_anon | map_guard | map_excl | map_nocore | map_prefault_read | map_32bit | map_align_mask;
 constexpr unsigned prot_max_shift = 16;
 
 struct MapCall {
@@ -62,10 +62,12 @@ SysResult<void> decode_protection(std::uint32_t bits, std::uint8_t& protection, 
     return {};
 }
 
-/// Finds the object of a mapped file and the rights that its descriptor leaves. Errors: EBADF, EACCES, ENODEV.
+/// Finds the object of a mapped file and the rights that its descriptor leaves. Errors: EBADF, EACCES,
+/// ENODEV.
 SysResult<void> use_file(Lwp& lwp, const MapCall& call, MapRequest& request) {
     File* file = TRY(lwp.proc.files->find(call.fd));
-    if (!file->readable() || (request.shared && (request.protection & protection_write) != 0 && !file->writable()))
+    if (!file->readable() ||
+        (request.shared && (request.protection & protection_write) != 0 && !file->writable()))
         return Failure(Errno::eacces);
     if (request.shared && !file->writable())
         request.max_protection &= static_cast<std::uint8_t>(~protection_write);
@@ -135,18 +137,19 @@ SysResult<Return> freebsd_map(Lwp& lwp, const MapCall& call) {
 } // namespace
 
 SysResult<Return> sys_mmap(Lwp& lwp, const SystemCall& call) {
-    return freebsd_map(lwp, {call.word(0), call.word(1), call.natural(2), call.natural(3), call.integer(4),
-                             call.word(5)});
+    return freebsd_map(
+        lwp, {call.word(0), call.word(1), call.natural(2), call.natural(3), call.integer(4), call.word(5)});
 }
 
 // The offset follows an unused word.
 SysResult<Return> sys_freebsd6_mmap(Lwp& lwp, const SystemCall& call) {
-    return freebsd_map(lwp, {call.word(0), call.word(1), call.natural(2), call.natural(3), call.integer(4),
-                             call.word(6)});
+    return freebsd_map(
+        lwp, {call.word(0), call.word(1), call.natural(2), call.natural(3), call.integer(4), call.word(6)});
 }
 
 SysResult<Return> sys_dragonfly_mmap(Lwp& lwp, const SystemCall& call) {
-    MapCall decoded{call.word(0), call.word(1), call.natural(2), call.natural(3), call.integer(4), call.word(6)};
+    MapCall decoded{call.word(0),    call.word(1),    call.natural(2),
+                    call.natural(3), call.integer(4), call.word(6)};
     MapRequest request;
     if ((decoded.flags & dragonfly_tryfixed) != 0 && (decoded.flags & map_fixed) == 0)
         request.fixed = request.exclusive = true;
@@ -182,8 +185,8 @@ SysResult<Return> sys_mprotect(Lwp& lwp, const SystemCall& call) {
     return Return{};
 }
 
-// MADV_FREE gives memory back. The other advice changes nothing a program could see: MADV_DONTNEED keeps contents on
-// these systems.
+// MADV_FREE gives memory back. The other advice changes nothing a program could see: MADV_DONTNEED keeps
+// contents on these systems.
 SysResult<Return> sys_madvise(Lwp& lwp, const SystemCall& call) {
     constexpr int advice_free = 5, advice_last = 10;
     std::uint64_t start, end;
@@ -265,7 +268,9 @@ SysResult<Return> sys_mlockall(Lwp&, const SystemCall& call) {
     return Return{};
 }
 
-SysResult<Return> sys_munlockall(Lwp&, const SystemCall&) { return Return{}; }
+SysResult<Return> sys_munlockall(Lwp&, const SystemCall&) {
+    return Return{};
+}
 
 // An address below the heap's start asks where the break is.
 SysResult<Return> sys_break(Lwp& lwp, const SystemCall& call) {

@@ -34,7 +34,8 @@ SysResult<Return> sleep_relative(Lwp& lwp, std::uint64_t nanoseconds, UserAddres
         return Return{};
     if (slept.error() == Errno::eintr && remaining.value != 0) {
         std::uint64_t now = glue::Clock::now().value;
-        TRY(copyout(*lwp.proc.vmspace, remaining, to_timespec(deadline.value > now ? deadline.value - now : 0)));
+        TRY(copyout(*lwp.proc.vmspace, remaining,
+                    to_timespec(deadline.value > now ? deadline.value - now : 0)));
     }
     return Failure(slept.error());
 }
@@ -100,7 +101,9 @@ SysResult<Return> sys_gettimeofday(Lwp& lwp, const SystemCall& call) {
     return Return{};
 }
 
-SysResult<Return> sys_settimeofday(Lwp&, const SystemCall&) { return Failure(Errno::eperm); }
+SysResult<Return> sys_settimeofday(Lwp&, const SystemCall&) {
+    return Failure(Errno::eperm);
+}
 
 SysResult<Return> sys_adjtime(Lwp& lwp, const SystemCall& call) {
     if (call.word(0) != 0)
@@ -209,7 +212,8 @@ SysResult<Return> sys_getrusage(Lwp& lwp, const SystemCall& call) {
     switch (call.integer(0)) {
     case who_self:
         usage = usage_of(lwp.proc);
-        usage.max_resident = most(usage.max_resident, lwp.proc.vmspace->resident_pages() * (vm::page_size / 1024));
+        usage.max_resident =
+            most(usage.max_resident, lwp.proc.vmspace->resident_pages() * (vm::page_size / 1024));
         break;
     case who_children:
         usage = lwp.proc.child_usage;

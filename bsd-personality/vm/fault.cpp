@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Page faults and translations for the personality's own accesses. Both resolve an address to a frame in the same way;
-// a fault then maps a window of pages that lie one after the other in memory, with one kernel invocation. Memory that
-// is touched in sequence is filled (or copied) in growing runs. Page tables are a cache: whatever is missing there is
-// mapped again, and pages are mapped writable only while a write needs nothing done first.
+// Page faults and translations for the personality's own accesses. Both resolve an address to a frame in the
+// same way; a fault then maps a window of pages that lie one after the other in memory, with one kernel
+// invocation. Memory that is touched in sequence is filled (or copied) in growing runs. Page tables are a
+// cache: whatever is missing there is mapped again, and pages are mapped writable only while a write needs
+// nothing done first.
 #include <cstring>
 
 #include "bsd-personality/kern/text.hpp"
@@ -16,11 +17,13 @@ using Place = Frame::Place;
 namespace {
 
 constexpr std::uint64_t ram_window_pages = 16, image_window_pages = 32;
-constexpr std::uint64_t longest_run = 16;       // pages that one fault fills at most
+constexpr std::uint64_t longest_run = 16;         // pages that one fault fills at most
 constexpr std::uint64_t stack_growth = 128 << 10; // the stack grows by this at least
 constexpr std::uint64_t stack_index = 1 << 18;    // pages of room below a stack's object
 
-bool present(const Frame& frame) { return frame.place >= Place::own; }
+bool present(const Frame& frame) {
+    return frame.place >= Place::own;
+}
 
 /// `next` lies right behind `frame` in the same memory, with the same rights.
 bool adjoins(const Frame& frame, const Frame& next, std::uint64_t distance) {
@@ -30,8 +33,8 @@ bool adjoins(const Frame& frame, const Frame& next, std::uint64_t distance) {
 
 } // namespace
 
-// An anonymous entry gets its object when it is touched first. The index follows the address within a leaf of the
-// page tree, so that few leaves are needed.
+// An anonymous entry gets its object when it is touched first. The index follows the address within a leaf of
+// the page tree, so that few leaves are needed.
 bool VmSpace::prepare_object(MapEntry& entry) {
     if (entry.object != nullptr)
         return true;
@@ -45,8 +48,8 @@ bool VmSpace::prepare_object(MapEntry& entry) {
     return true;
 }
 
-// Before a write to memory that is shared since a fork, or to a private file mapping: a shadow takes the pages that
-// will be written. If the other holders are gone, the object itself can.
+// Before a write to memory that is shared since a fork, or to a private file mapping: a shadow takes the
+// pages that will be written. If the other holders are gone, the object itself can.
 bool VmSpace::prepare_write(MapEntry& entry) {
     if (!entry.needs_copy)
         return true;
@@ -62,7 +65,8 @@ bool VmSpace::prepare_write(MapEntry& entry) {
     return true;
 }
 
-// How many pages to bring in at `page`: 1, or 4 and then 16 for a walk through pages that are alike. A power of two.
+// How many pages to bring in at `page`: 1, or 4 and then 16 for a walk through pages that are alike. A power
+// of two.
 std::uint64_t VmSpace::run_length(MapEntry& entry, std::uint64_t page, Place place) const {
     if (page != entry.next_fault)
         return 1;
@@ -73,8 +77,10 @@ std::uint64_t VmSpace::run_length(MapEntry& entry, std::uint64_t page, Place pla
     return entry.object->alike(entry.index_at(page) + 1, run - 1, place) ? run : 1;
 }
 
-// Gives the entry's object pages of its own: copies of `from` (and of what follows it), or zeros if it is nowhere.
-FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from, Frame& frame, std::uint64_t& pages) {
+// Gives the entry's object pages of its own: copies of `from` (and of what follows it), or zeros if it is
+// nowhere.
+FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from, Frame& frame,
+                          std::uint64_t& pages) {
     std::uint64_t index = entry.index_at(page);
     std::uint64_t run = from.place == Place::image ? 1 : run_length(entry, page, from.place);
     unsigned order = static_cast<unsigned>(__builtin_ctzll(run));
@@ -113,9 +119,10 @@ FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from
     return FaultResult::done;
 }
 
-// Finds or makes the frame at `page`. `pages` is 0 if it was there, else how many were brought in from it on: those
-// replace what page tables may hold.
-FaultResult VmSpace::resolve(MapEntry& entry, std::uint64_t page, bool write, Frame& frame, std::uint64_t& pages) {
+// Finds or makes the frame at `page`. `pages` is 0 if it was there, else how many were brought in from it on:
+// those replace what page tables may hold.
+FaultResult VmSpace::resolve(MapEntry& entry, std::uint64_t page, bool write, Frame& frame,
+                             std::uint64_t& pages) {
     pages = 0;
     if (!prepare_object(entry) || (write && !prepare_write(entry)))
         return FaultResult::no_memory;
@@ -129,9 +136,10 @@ FaultResult VmSpace::resolve(MapEntry& entry, std::uint64_t page, bool write, Fr
     return fill(entry, page, found, frame, pages);
 }
 
-// Maps the frame at `page`, and around it what lies around it in memory as well: the run that was just filled, or what
-// was found.
-FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame& frame, std::uint64_t pages) {
+// Maps the frame at `page`, and around it what lies around it in memory as well: the run that was just
+// filled, or what was found.
+FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame& frame,
+                                std::uint64_t pages) {
     glue::Access access = glue::Access::read;
     if (frame.place == Place::own && (entry.protection & protection_write) != 0 && !entry.needs_copy) {
         access = access | glue::Access::write;
@@ -141,7 +149,8 @@ FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame
         access = access | glue::Access::execute;
     std::uint64_t start = page, end = page + (most(pages, std::uint64_t{1}) << page_shift);
     if (pages == 0) {
-        std::uint64_t window = (frame.place == Place::image ? image_window_pages : ram_window_pages) << page_shift;
+        std::uint64_t window = (frame.place == Place::image ? image_window_pages : ram_window_pages)
+                               << page_shift;
         std::uint64_t low = most(entry.start, page & ~(window - 1));
         std::uint64_t high = least(entry.end, (page & ~(window - 1)) + window);
         std::uint64_t index = entry.index_at(page);
@@ -174,9 +183,9 @@ FaultResult VmSpace::fault(std::uint64_t address, glue::Access access) {
     if (entry == nullptr && (entry = grow_stack(address)) == nullptr)
         return FaultResult::no_mapping;
     bool write = glue::has(access, glue::Access::write);
-    unsigned needed = write                                         ? protection_write
+    unsigned needed = write                                      ? protection_write
                       : glue::has(access, glue::Access::execute) ? protection_execute
-                                                                    : protection_all;
+                                                                 : protection_all;
     if ((entry->protection & needed) == 0)
         return FaultResult::protection;
     Frame frame;
@@ -200,13 +209,14 @@ std::byte* VmSpace::translate_slow(std::uint64_t address, bool write) {
     // A page that replaces another must not leave the old one in the page tables.
     if (pages != 0 && map_window(*entry, page, frame, pages) != FaultResult::done)
         return nullptr;
-    bool writable = frame.place == Place::own && (entry->protection & protection_write) != 0 && !entry->needs_copy;
+    bool writable =
+        frame.place == Place::own && (entry->protection & protection_write) != 0 && !entry->needs_copy;
     translation(page) = {page | 1, frame.pointer(), writable};
     return frame.pointer() + (address & page_mask);
 }
 
-// The main stack grows into the free room below it, as far as RLIMIT_STACK allows, and keeps a page away from what is
-// mapped there.
+// The main stack grows into the free room below it, as far as RLIMIT_STACK allows, and keeps a page away from
+// what is mapped there.
 MapEntry* VmSpace::grow_stack(std::uint64_t address) {
     if (address < stack_low_ || address >= stack_top_ || stack_top_ - round_down(address) > limits.stack)
         return nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Changes of the map: what mmap, munmap, mprotect, minherit, madvise and break do. Entries are reserved first; after
-// that nothing fails.
+// Changes of the map: what mmap, munmap, mprotect, minherit, madvise and break do. Entries are reserved
+// first; after that nothing fails.
 #include "bsd-personality/kern/text.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 
@@ -21,15 +21,18 @@ bool plain(const MapEntry& entry) {
 
 } // namespace
 
-// Where to put a mapping without MAP_FIXED: at the hint if it is free there, else at the first room above it, else at
-// the first room above the usual base. Hints in the program's own area (where the heap may grow) are ignored.
+// Where to put a mapping without MAP_FIXED: at the hint if it is free there, else at the first room above it,
+// else at the first room above the usual base. Hints in the program's own area (where the heap may grow) are
+// ignored.
 std::uint64_t VmSpace::choose_address(const MapRequest& request, std::uint64_t length) const {
     std::uint64_t limit = stack_low_ != 0 ? stack_low_ : user_address_end;
     std::uint64_t hint = round_up(request.address);
     if (request.below_2g) {
-        std::uint64_t from = hint != 0 && hint < end_of_2g ? hint : most(heap_start_, std::uint64_t{0x1000'0000});
+        std::uint64_t from =
+            hint != 0 && hint < end_of_2g ? hint : most(heap_start_, std::uint64_t{0x1000'0000});
         std::uint64_t found = tree_.find_room(from, length, end_of_2g, request.align_shift);
-        return found != 0 ? found : tree_.find_room(user_address_begin, length, end_of_2g, request.align_shift);
+        return found != 0 ? found
+                          : tree_.find_room(user_address_begin, length, end_of_2g, request.align_shift);
     }
     if (hint >= map_base_ && hint < user_address_end) {
         std::uint64_t aligned = (hint >> request.align_shift) << request.align_shift;
@@ -47,8 +50,8 @@ bool VmSpace::extend_previous(const MapRequest& request, std::uint64_t start, st
     if (request.object != nullptr || request.shared || request.stack || request.guard)
         return false;
     MapEntry* entry = tree_.floor(start);
-    if (entry == nullptr || entry->end != start || !plain(*entry) || entry->protection != request.protection ||
-        entry->max_protection != request.max_protection)
+    if (entry == nullptr || entry->end != start || !plain(*entry) ||
+        entry->protection != request.protection || entry->max_protection != request.max_protection)
         return false;
     if (entry->object != nullptr) {
         if (!entry->object->exclusive() || entry->object->backing() != nullptr)
@@ -117,14 +120,16 @@ SysResult<void> VmSpace::unmap(std::uint64_t start, std::uint64_t end) {
 }
 
 SysResult<void> VmSpace::protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection) {
-    for (const MapEntry* entry = tree_.first_above(start); entry != nullptr && entry->start < end; entry = entry->next)
+    for (const MapEntry* entry = tree_.first_above(start); entry != nullptr && entry->start < end;
+         entry = entry->next)
         if ((protection & ~entry->max_protection) != 0)
             return Failure(Errno::eacces);
     if (start >= end)
         return {};
     if (!reserve_entries(2))
         return Failure(Errno::enomem);
-    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end; entry = entry->next) {
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;
+         entry = entry->next) {
         if (entry->guard)
             continue;
         auto lost = static_cast<unsigned>(entry->protection & ~protection);
@@ -139,7 +144,7 @@ SysResult<void> VmSpace::protect(std::uint64_t start, std::uint64_t end, std::ui
         if ((protection & protection_execute) != 0)
             access = access | glue::Access::execute;
         tables_->space.protect(glue::UserAddress{entry->mapped_start},
-                          (entry->mapped_end - entry->mapped_start) >> page_shift, access);
+                               (entry->mapped_end - entry->mapped_start) >> page_shift, access);
         entry->hardware_writable = false;
     }
     forget_translations();
@@ -151,7 +156,8 @@ SysResult<void> VmSpace::protect_maximum(std::uint64_t start, std::uint64_t end,
         return {};
     if (!reserve_entries(2))
         return Failure(Errno::enomem);
-    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end; entry = entry->next)
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;
+         entry = entry->next)
         entry->max_protection &= maximum;
     return {};
 }
@@ -161,7 +167,8 @@ SysResult<void> VmSpace::set_inherit(std::uint64_t start, std::uint64_t end, Inh
         return {};
     if (!reserve_entries(2))
         return Failure(Errno::enomem);
-    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end; entry = entry->next)
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;
+         entry = entry->next)
         if (!entry->guard || inherit != Inherit::zero)
             entry->inherit = inherit;
     return {};
@@ -170,7 +177,8 @@ SysResult<void> VmSpace::set_inherit(std::uint64_t start, std::uint64_t end, Inh
 SysResult<void> VmSpace::discard(std::uint64_t start, std::uint64_t end) {
     if (!covered(start, end))
         return Failure(Errno::enomem);
-    for (MapEntry* entry = tree_.first_above(start); entry != nullptr && entry->start < end; entry = entry->next) {
+    for (MapEntry* entry = tree_.first_above(start); entry != nullptr && entry->start < end;
+         entry = entry->next) {
         // Memory that others see, or that has older pages below, keeps its content: that is allowed.
         if (entry->object == nullptr || entry->shared || entry->needs_copy || entry->wired ||
             entry->object->backing() != nullptr || !entry->object->private_to(*this))
@@ -184,7 +192,8 @@ SysResult<void> VmSpace::discard(std::uint64_t start, std::uint64_t end) {
 
 void VmSpace::set_heap_start(std::uint64_t address) {
     heap_start_ = break_ = least(round_up(address), user_address_end);
-    map_base_ = least(heap_start_ + least(limits.data, std::uint64_t{32} << 30), user_address_end / 2) & ~page_mask;
+    map_base_ =
+        least(heap_start_ + least(limits.data, std::uint64_t{32} << 30), user_address_end / 2) & ~page_mask;
 }
 
 SysResult<void> VmSpace::set_break(std::uint64_t address) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A treap: a binary search tree by address and a heap by random priorities. Each entry's gap is the room between its
-// end and the start of the next one; the room behind the last entry counts up to the end of user space.
+// A treap: a binary search tree by address and a heap by random priorities. Each entry's gap is the room
+// between its end and the start of the next one; the room behind the last entry counts up to the end of user
+// space.
 #include "bsd-personality/vm/map_tree.hpp"
 
 #include "bsd-personality/kern/text.hpp"
@@ -8,7 +9,9 @@
 namespace bsd::vm {
 namespace {
 
-std::uint64_t gap_below(const MapEntry* entry) { return entry != nullptr ? entry->max_gap : 0; }
+std::uint64_t gap_below(const MapEntry* entry) {
+    return entry != nullptr ? entry->max_gap : 0;
+}
 
 std::uint64_t largest_gap(const MapEntry* entry) {
     return most(entry->gap, most(gap_below(entry->left), gap_below(entry->right)));
@@ -100,7 +103,8 @@ void MapTree::insert(MapEntry* entry) {
             at = at->left;
         }
     }
-    verify((previous == nullptr || previous->end <= entry->start) && (next == nullptr || entry->end <= next->start));
+    verify((previous == nullptr || previous->end <= entry->start) &&
+           (next == nullptr || entry->end <= next->start));
     entry->previous = previous;
     entry->next = next;
     (previous != nullptr ? previous->next : first_) = entry;
@@ -144,7 +148,8 @@ bool MapTree::free(std::uint64_t start, std::uint64_t end) const {
     return entry == nullptr || entry->start >= end;
 }
 
-std::uint64_t MapTree::find_room(std::uint64_t from, std::uint64_t length, std::uint64_t limit, unsigned shift) const {
+std::uint64_t MapTree::find_room(std::uint64_t from, std::uint64_t length, std::uint64_t limit,
+                                 unsigned shift) const {
     std::uint64_t align = (std::uint64_t{1} << shift) - 1;
     auto fits = [&](std::uint64_t low, std::uint64_t high) -> std::uint64_t {
         low = (most(low, from) + align) & ~align;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The entries of a space by address: a treap whose nodes know the largest gap below them, so that both finding the
-// entry of an address and finding free room take logarithmic time. Links lie in the entries; nothing is allocated.
+// The entries of a space by address: a treap whose nodes know the largest gap below them, so that both
+// finding the entry of an address and finding free room take logarithmic time. Links lie in the entries;
+// nothing is allocated.
 #pragma once
 
 #include "bsd-personality/vm/entry.hpp"
@@ -24,9 +25,10 @@ public:
     void remove(MapEntry* entry);
     /// After start or end of an entry changed (keeping the order).
     void resized(MapEntry* entry);
-    /// The lowest address at or above `from`, a multiple of 2^shift, with `length` free bytes below `limit`; 0 if
-    /// there is none.
-    std::uint64_t find_room(std::uint64_t from, std::uint64_t length, std::uint64_t limit, unsigned shift) const;
+    /// The lowest address at or above `from`, a multiple of 2^shift, with `length` free bytes below `limit`;
+    /// 0 if there is none.
+    std::uint64_t find_room(std::uint64_t from, std::uint64_t length, std::uint64_t limit,
+                            unsigned shift) const;
     /// Nothing is mapped in [start, end).
     bool free(std::uint64_t start, std::uint64_t end) const;
 

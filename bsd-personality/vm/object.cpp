@@ -14,11 +14,15 @@ constexpr std::uint64_t max_file_size = std::uint64_t{1} << 50;
 alignas(page_size) constinit const std::byte zero_page[page_size] = {};
 constinit ObjectCounts counts{};
 
-std::uint64_t pages_of(std::uint64_t bytes) { return round_up(bytes) >> page_shift; }
+std::uint64_t pages_of(std::uint64_t bytes) {
+    return round_up(bytes) >> page_shift;
+}
 
 } // namespace
 
-ObjectCounts object_counts() { return counts; }
+ObjectCounts object_counts() {
+    return counts;
+}
 
 std::byte* Frame::pointer() const {
     if (source == glue::Source::image)
@@ -34,7 +38,9 @@ Object* Object::make() {
     return new (memory) Object;
 }
 
-Ref<Object> Object::create_anonymous() { return Ref<Object>::adopt(make()); }
+Ref<Object> Object::create_anonymous() {
+    return Ref<Object>::adopt(make());
+}
 
 Ref<Object> Object::create_file(std::uint64_t size) {
     Object* object = make();
@@ -93,9 +99,9 @@ void Object::destroy(Object* object) {
     }
 }
 
-// The only holder is one shadow: both become one object. Whichever has fewer pages gives them to the other. Nobody else
-// sees this object, so a collapse that stops half way (a tree node could not be had) leaves a chain that is as good as
-// before; it is then tried again when a reference goes.
+// The only holder is one shadow: both become one object. Whichever has fewer pages gives them to the other.
+// Nobody else sees this object, so a collapse that stops half way (a tree node could not be had) leaves a
+// chain that is as good as before; it is then tried again when a reference goes.
 void Object::collapse_into_only_shadow() {
     Object& shadow = *shadows_.first();
     std::uint64_t index = 0;
@@ -140,7 +146,8 @@ void Object::collapse_into_only_shadow() {
 Frame Object::find(std::uint64_t index) const {
     for (const Object* object = this; object != nullptr; object = object->backing_) {
         if (PageNumber page = object->tree_.find(index); page != 0)
-            return {object == this ? Frame::Place::own : Frame::Place::backing, glue::Source::ram, page_offset(page)};
+            return {object == this ? Frame::Place::own : Frame::Place::backing, glue::Source::ram,
+                    page_offset(page)};
         if (index < object->image_pages_)
             return {Frame::Place::image, glue::Source::image,
                     glue::RamOffset{object->image_offset_ + (index << page_shift)}};
@@ -257,7 +264,8 @@ const Object* Object::next_shadow(const Object* root) const {
 
 void Object::unmap_everywhere(std::uint64_t first, std::uint64_t end, const MapEntry* except) {
     for (const Object* object = this; object != nullptr; object = object->next_shadow(this)) {
-        for (MapEntry* entry = object->entries_.first(); entry != nullptr; entry = object->entries_.next(entry)) {
+        for (MapEntry* entry = object->entries_.first(); entry != nullptr;
+             entry = object->entries_.next(entry)) {
             if (entry == except || end <= entry->index || first >= entry->index + entry->pages())
                 continue;
             std::uint64_t from = most(first, entry->index), to = least(end, entry->index + entry->pages());

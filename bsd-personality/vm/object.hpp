@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Memory objects: what is behind map entries and behind tmpfs files, so that mmap, read and write see one memory.
-// A page of an object is, in this order: a page of its own; a page of the jail's image (the initial content of a file,
-// used where it lies, read-only, until it is written to); the page of the backing object (copy-on-write); zeros.
-// All objects of a chain use the same page index, so a shadow needs no offset.
+// Memory objects: what is behind map entries and behind tmpfs files, so that mmap, read and write see one
+// memory. A page of an object is, in this order: a page of its own; a page of the jail's image (the initial
+// content of a file, used where it lies, read-only, until it is written to); the page of the backing object
+// (copy-on-write); zeros. All objects of a chain use the same page index, so a shadow needs no offset.
 //
 // Guarded by the giant token; nothing here blocks. Exhaustion is ENOMEM.
 #pragma once
@@ -31,33 +31,37 @@ public:
     static Ref<Object> create_anonymous();
     /// A file's content: `size` bytes, zeros until written to. Null when memory is exhausted.
     static Ref<Object> create_file(std::uint64_t size = 0);
-    /// A file whose first `size` bytes lie in Ram::image() from `image_offset`, a multiple of the page size, and are
-    /// followed there by zeros up to the end of their last page. Null when memory is exhausted.
+    /// A file whose first `size` bytes lie in Ram::image() from `image_offset`, a multiple of the page size,
+    /// and are followed there by zeros up to the end of their last page. Null when memory is exhausted.
     static Ref<Object> create_image(std::uint64_t image_offset, std::uint64_t size);
 
     void ref() { references_++; }
     void unref();
     std::uint32_t references() const { return references_; }
 
-    // --- files -------------------------------------------------------------------------------------------------
+    // --- files
+    // -------------------------------------------------------------------------------------------------
     /// Bytes, for files; anonymous objects have none (0).
     std::uint64_t size() const { return size_; }
-    /// Sets a file's size. Pages beyond it go, also out of the processes that have mapped them; the rest of the last
-    /// page becomes zeros. Errors: ENOMEM (the last page lies in the image and no copy could be made), EFBIG.
+    /// Sets a file's size. Pages beyond it go, also out of the processes that have mapped them; the rest of
+    /// the last page becomes zeros. Errors: ENOMEM (the last page lies in the image and no copy could be
+    /// made), EFBIG.
     SysResult<void> resize(std::uint64_t size);
-    /// The page's bytes for reading; a page of zeros for holes. Valid until the next sleep. index < size in pages.
+    /// The page's bytes for reading; a page of zeros for holes. Valid until the next sleep. index < size in
+    /// pages.
     const std::byte* page(std::uint64_t index);
-    /// The page's bytes for writing; makes it the object's own first, zeroing it unless `whole` says that the caller
-    /// writes all of it. Errors: ENOMEM.
+    /// The page's bytes for writing; makes it the object's own first, zeroing it unless `whole` says that the
+    /// caller writes all of it. Errors: ENOMEM.
     SysResult<std::byte*> page_for_write(std::uint64_t index, bool whole = false);
     /// Pages of its own (st_blocks counts them).
     std::uint64_t resident() const { return tree_.count() + image_pages_; }
 
-    // --- mappings (vm/fault.cpp, vm/vmspace.cpp) -----------------------------------------------------------------
+    // --- mappings (vm/fault.cpp, vm/vmspace.cpp)
+    // -----------------------------------------------------------------
     /// Looks through the chain; allocates nothing.
     Frame find(std::uint64_t index) const;
-    /// A new shadow in front of `backing`, whose reference it takes over. Null when memory is exhausted; then the
-    /// reference stays with the caller.
+    /// A new shadow in front of `backing`, whose reference it takes over. Null when memory is exhausted; then
+    /// the reference stays with the caller.
     static Object* create_shadow(Object* backing);
     /// Adds a page of its own; there must be none at the index. False when memory is exhausted.
     bool insert(std::uint64_t index, PageNumber page);
@@ -69,7 +73,8 @@ public:
     void free_pages(std::uint64_t first, std::uint64_t end);
     /// Anonymous memory that only its one holder can see.
     bool exclusive() const { return references_ == 1 && !file_; }
-    /// Anonymous memory that only entries of this space see, each page through one entry at most, none copy-on-write.
+    /// Anonymous memory that only entries of this space see, each page through one entry at most, none
+    /// copy-on-write.
     bool private_to(const VmSpace& space) const;
     bool is_file() const { return file_; }
     const Object* backing() const { return backing_; }
@@ -77,8 +82,8 @@ public:
 
     void attach(MapEntry& entry) { entries_.push_back(&entry); }
     void detach(MapEntry& entry) { entries_.remove(&entry); }
-    /// Takes pages [first, end) out of all address spaces that may have mapped them through this object or a shadow of
-    /// it, but for the entry `except`.
+    /// Takes pages [first, end) out of all address spaces that may have mapped them through this object or a
+    /// shadow of it, but for the entry `except`.
     void unmap_everywhere(std::uint64_t first, std::uint64_t end, const MapEntry* except = nullptr);
     /// Another entry than this one, or a shadow, could have mapped its pages.
     bool mapped_beside(const MapEntry& entry) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The buddy allocator. One record a page lies at the start of the RAM it manages. A free block is on the list of its
-// order under its first page; the records of its other pages say nothing.
+// The buddy allocator. One record a page lies at the start of the RAM it manages. A free block is on the list
+// of its order under its first page; the records of its other pages say nothing.
 #include "bsd-personality/vm/page.hpp"
 
 #include <cstring>
@@ -135,12 +135,15 @@ PageNumber pages_allocate(unsigned order, Urgency urgency) {
     if (order >= orders)
         return 0;
     lwkt::SpinGuard guard(allocator.lock);
-    if (urgency == Urgency::user && allocator.free < allocator.reserve + (std::uint64_t{1} << order)) [[unlikely]]
+    if (urgency == Urgency::user && allocator.free < allocator.reserve + (std::uint64_t{1} << order))
+        [[unlikely]]
         return 0;
     return allocator.take(order);
 }
 
-PageNumber page_allocate(Urgency urgency) { return pages_allocate(0, urgency); }
+PageNumber page_allocate(Urgency urgency) {
+    return pages_allocate(0, urgency);
+}
 
 void pages_free(PageNumber first, unsigned order) {
     lwkt::SpinGuard guard(allocator.lock);
@@ -159,7 +162,9 @@ void pages_free_run(PageNumber first, std::uint64_t count) {
     }
 }
 
-void page_free(PageNumber page) { pages_free(page, 0); }
+void page_free(PageNumber page) {
+    pages_free(page, 0);
+}
 
 PageCounts page_counts() {
     lwkt::SpinGuard guard(allocator.lock);
@@ -178,6 +183,8 @@ void page_copy(PageNumber to, const std::byte* from) {
     asm volatile("rep movsq" : "+D"(target), "+S"(from), "+c"(words) : : "memory");
 }
 
-lwkt::PageProvider page_provider() { return {provide, take_back}; }
+lwkt::PageProvider page_provider() {
+    return {provide, take_back};
+}
 
 } // namespace bsd::vm

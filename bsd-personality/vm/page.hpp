@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The pages of the jail's RAM that do not hold the program itself: a buddy allocator over glue::Ram, in blocks of up to
-// 1024 pages. The jail's memory limit is simply the size of its RAM. User pages stop at a reserve, so that the
-// personality itself can go on (and kill a process) when user memory is exhausted. LWKT's slab takes its pages here.
+// The pages of the jail's RAM that do not hold the program itself: a buddy allocator over glue::Ram, in
+// blocks of up to 1024 pages. The jail's memory limit is simply the size of its RAM. User pages stop at a
+// reserve, so that the personality itself can go on (and kill a process) when user memory is exhausted.
+// LWKT's slab takes its pages here.
 //
 // Any core, any context but hard: a spin lock guards it, nothing blocks. Contents of pages are undefined.
 #pragma once
@@ -15,8 +16,12 @@ inline constexpr std::uint64_t page_size = glue::page_size;
 inline constexpr unsigned page_shift = 12;
 inline constexpr std::uint64_t page_mask = page_size - 1;
 
-constexpr std::uint64_t round_up(std::uint64_t bytes) { return (bytes + page_mask) & ~page_mask; }
-constexpr std::uint64_t round_down(std::uint64_t bytes) { return bytes & ~page_mask; }
+constexpr std::uint64_t round_up(std::uint64_t bytes) {
+    return (bytes + page_mask) & ~page_mask;
+}
+constexpr std::uint64_t round_down(std::uint64_t bytes) {
+    return bytes & ~page_mask;
+}
 
 /// Which page of the RAM; 0 (where the program itself lies) stands for none.
 using PageNumber = std::uint32_t;
@@ -24,7 +29,8 @@ using PageNumber = std::uint32_t;
 /// Who asks: user pages leave the reserve alone.
 enum class Urgency : std::uint8_t { user, system };
 
-/// Takes over all RAM behind the program, once. False: there is less than half a MiB, with which nothing can start.
+/// Takes over all RAM behind the program, once. False: there is less than half a MiB, with which nothing can
+/// start.
 bool pages_initialize();
 
 /// One page, or 2^order contiguous ones aligned to their size (order <= 10); 0 when there is none.
@@ -64,14 +70,18 @@ private:
 };
 
 struct PageCounts {
-    std::uint64_t total;   // that the allocator manages
+    std::uint64_t total; // that the allocator manages
     std::uint64_t free;
     std::uint64_t reserve; // of the free ones, not for user pages
 };
 PageCounts page_counts();
 
-inline glue::RamOffset page_offset(PageNumber page) { return glue::RamOffset{std::uint64_t{page} << page_shift}; }
-inline std::byte* page_pointer(PageNumber page) { return glue::Ram::pointer(page_offset(page)); }
+inline glue::RamOffset page_offset(PageNumber page) {
+    return glue::RamOffset{std::uint64_t{page} << page_shift};
+}
+inline std::byte* page_pointer(PageNumber page) {
+    return glue::Ram::pointer(page_offset(page));
+}
 void page_zero(PageNumber page, unsigned count = 1);
 void page_copy(PageNumber to, const std::byte* from);
 

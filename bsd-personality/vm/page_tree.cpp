@@ -35,8 +35,8 @@ PageNumber PageTree::find_slow(std::uint64_t index) const {
     return leaf != nullptr ? leaf->page[index % fan] : 0;
 }
 
-// The first page makes a leaf the root. Others grow the tree until it covers their index, and then make what lacks on
-// the way. What was made before memory ran out stays if it is not empty; empty nodes are pruned.
+// The first page makes a leaf the root. Others grow the tree until it covers their index, and then make what
+// lacks on the way. What was made before memory ran out stays if it is not empty; empty nodes are pruned.
 PageTree::Leaf* PageTree::make_leaf(std::uint64_t index) {
     if (root_ == nullptr) {
         root_ = make_node<Leaf>();
@@ -61,7 +61,8 @@ PageTree::Leaf* PageTree::make_leaf(std::uint64_t index) {
         auto* node = static_cast<Node*>(at);
         void*& child = node->child[(index >> (level * fan_shift)) % fan];
         if (child == nullptr) {
-            child = level == 1 ? static_cast<void*>(make_node<Leaf>()) : static_cast<void*>(make_node<Node>());
+            child =
+                level == 1 ? static_cast<void*>(make_node<Leaf>()) : static_cast<void*>(make_node<Node>());
             if (child == nullptr)
                 return nullptr;
             node->used++;
@@ -161,10 +162,10 @@ void PageTree::forget_all() {
     prefix_ = 0;
 }
 
-// Takes what lies in [first, end) below a node that covers indices from `base`. True if the node is empty afterwards
-// and has been freed.
-bool PageTree::take_below(void* at, unsigned level, std::uint64_t base, std::uint64_t first, std::uint64_t end,
-                          PageBatch& batch) {
+// Takes what lies in [first, end) below a node that covers indices from `base`. True if the node is empty
+// afterwards and has been freed.
+bool PageTree::take_below(void* at, unsigned level, std::uint64_t base, std::uint64_t first,
+                          std::uint64_t end, PageBatch& batch) {
     unsigned shift = level * fan_shift;
     auto low = static_cast<unsigned>(first > base ? (first - base) >> shift : 0);
     std::uint64_t last = (end - base - 1) >> shift;
@@ -187,7 +188,8 @@ bool PageTree::take_below(void* at, unsigned level, std::uint64_t base, std::uin
     auto* node = static_cast<Node*>(at);
     for (unsigned slot = low; slot <= high && node->used != 0; slot++) {
         if (node->child[slot] != nullptr &&
-            take_below(node->child[slot], level - 1, base + (std::uint64_t{slot} << shift), first, end, batch)) {
+            take_below(node->child[slot], level - 1, base + (std::uint64_t{slot} << shift), first, end,
+                       batch)) {
             node->child[slot] = nullptr;
             node->used--;
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The pages of an object by index: a radix tree of 64-way nodes that holds only what is there, so that memory follows
-// the pages that were touched. Its root covers one aligned range of indices, wherever that lies, and grows upwards when
-// a page comes in outside. Owned by its object.
+// The pages of an object by index: a radix tree of 64-way nodes that holds only what is there, so that memory
+// follows the pages that were touched. Its root covers one aligned range of indices, wherever that lies, and
+// grows upwards when a page comes in outside. Owned by its object.
 #pragma once
 
 #include "bsd-personality/vm/page.hpp"
@@ -34,7 +34,8 @@ public:
     PageNumber remove(std::uint64_t index);
     /// Takes all pages in [first, end) out and adds them to the batch.
     void take_range(std::uint64_t first, std::uint64_t end, PageBatch& batch);
-    /// The lowest index >= `from` that has a page, and the page; 0 if there is none. Skips holes in large steps.
+    /// The lowest index >= `from` that has a page, and the page; 0 if there is none. Skips holes in large
+    /// steps.
     PageNumber next(std::uint64_t from, std::uint64_t& index) const;
     std::uint64_t count() const { return count_; }
     void swap(PageTree& other);
@@ -57,8 +58,8 @@ private:
                     PageBatch& batch);
     void forget_all();
 
-    void* root_ = nullptr;  // Leaf if height_ is 0
-    unsigned height_ = 0;   // levels of nodes above the leaves
+    void* root_ = nullptr;     // Leaf if height_ is 0
+    unsigned height_ = 0;      // levels of nodes above the leaves
     std::uint64_t prefix_ = 0; // of the indices that the root covers, shifted by what it resolves
     std::uint64_t count_ = 0;
     mutable Leaf* leaf_ = nullptr; // found last

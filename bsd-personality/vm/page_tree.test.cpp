@@ -111,7 +111,8 @@ TEST(MapTree, FindsEntriesAndRoom) {
         std::uint64_t length = (1 + random() % 30) << page_shift;
         unsigned shift = page_shift + static_cast<unsigned>(random() % 4);
         std::uint64_t limit = (space + 100) << page_shift, from = address + page_size, expected = 0;
-        for (std::uint64_t at = (from + (1 << shift) - 1) >> shift << shift; at + length <= limit; at += 1 << shift) {
+        for (std::uint64_t at = (from + (1 << shift) - 1) >> shift << shift; at + length <= limit;
+             at += 1 << shift) {
             auto next = model.upper_bound(at);
             bool clear = next == model.begin() || std::prev(next)->second->end <= at;
             if (clear && (next == model.end() || next->first >= at + length)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Memory for host tests of the personality: RAM and image of the hosted glue, the page allocator and the slab on it.
+// Memory for host tests of the personality: RAM and image of the hosted glue, the page allocator and the slab
+// on it.
 #pragma once
 
 #include <span>
@@ -16,9 +17,9 @@ std::uint64_t free_pages();
 } // namespace bsd::vm::test
 
 /// The value of a result that a test expects to be there.
-#define TRY_VALUE(expression)                                                                                          \
-    ({                                                                                                                 \
-        auto&& result_ = (expression);                                                                                 \
-        EXPECT_TRUE(result_.ok());                                                                                     \
-        result_.take();                                                                                                \
+#define TRY_VALUE(expression)                                                                                \
+    ({                                                                                                       \
+        auto&& result_ = (expression);                                                                       \
+        EXPECT_TRUE(result_.ok());                                                                           \
+        result_.take();                                                                                      \
     })

@@ -78,7 +78,8 @@ SysResult<void> copyout(VmSpace& space, const void* from, UserAddress to, std::u
 }
 
 SysResult<void> zero_user(VmSpace& space, UserAddress to, std::uint64_t size) {
-    return walk(space, to, size, true, [](std::byte* bytes, std::uint64_t count) { std::memset(bytes, 0, count); });
+    return walk(space, to, size, true,
+                [](std::byte* bytes, std::uint64_t count) { std::memset(bytes, 0, count); });
 }
 
 SysResult<std::uint64_t> copyinstr(VmSpace& space, UserAddress from, char* to, std::uint64_t size) {
@@ -91,8 +92,8 @@ SysResult<std::uint64_t> copyinstr(VmSpace& space, UserAddress from, char* to, s
         std::uint64_t count = least(size - done, page_size - (address & page_mask));
         for (std::uint64_t i = 0; i < count; i++, done++) {
             // Other threads may change the string meanwhile: each byte is read once.
-            to[done] = static_cast<char>(__atomic_load_n(reinterpret_cast<const std::uint8_t*>(bytes) + i,
-                                                         __ATOMIC_RELAXED));
+            to[done] = static_cast<char>(
+                __atomic_load_n(reinterpret_cast<const std::uint8_t*>(bytes) + i, __ATOMIC_RELAXED));
             if (to[done] == '\0')
                 return done;
         }
@@ -100,10 +101,18 @@ SysResult<std::uint64_t> copyinstr(VmSpace& space, UserAddress from, char* to, s
     return Failure(Errno::enametoolong);
 }
 
-SysResult<std::uint32_t> user_load32(VmSpace& space, UserAddress at) { return load<std::uint32_t>(space, at); }
-SysResult<std::uint64_t> user_load64(VmSpace& space, UserAddress at) { return load<std::uint64_t>(space, at); }
-SysResult<void> user_store32(VmSpace& space, UserAddress at, std::uint32_t value) { return store(space, at, value); }
-SysResult<void> user_store64(VmSpace& space, UserAddress at, std::uint64_t value) { return store(space, at, value); }
+SysResult<std::uint32_t> user_load32(VmSpace& space, UserAddress at) {
+    return load<std::uint32_t>(space, at);
+}
+SysResult<std::uint64_t> user_load64(VmSpace& space, UserAddress at) {
+    return load<std::uint64_t>(space, at);
+}
+SysResult<void> user_store32(VmSpace& space, UserAddress at, std::uint32_t value) {
+    return store(space, at, value);
+}
+SysResult<void> user_store64(VmSpace& space, UserAddress at, std::uint64_t value) {
+    return store(space, at, value);
+}
 SysResult<std::uint32_t> user_exchange32(VmSpace& space, UserAddress at, std::uint32_t expected,
                                          std::uint32_t desired) {
     return exchange(space, at, expected, desired);

@@ -11,17 +11,6 @@ using namespace vm;
 
 namespace {
 constexpr unsigned spare_entries = 8; // kept for the next mmap
-// Tables are kept when emptying them is cheap, and not for ever: empty ones would pile up in them.
-constexpr unsigned max_kept_tables = 8, max_table_uses = 256, max_kept_entries = 16;
-constexpr std::uint64_t max_kept_pages = 1024;
-
-PageTables* kept_tables; // emptied ones, for the next process
-unsigned kept_table_count;
-
-void destroy_tables(PageTables* tables) {
-    tables->~PageTables();
-    lwkt::release(tables, sizeof(PageTables));
-}
 } // namespace
 
 VmSpace* VmSpace::create() {
@@ -64,7 +53,8 @@ void VmSpace::destroy() {
     lwkt::release(this, sizeof(VmSpace));
 }
 
-// --- entries ---------------------------------------------------------------------------------------------------------
+// --- entries
+// ---------------------------------------------------------------------------------------------------------
 
 MapEntry* VmSpace::lookup(std::uint64_t address) {
     if (last_ != nullptr && last_->start <= address && address < last_->end) [[likely]]
@@ -129,7 +119,8 @@ void VmSpace::split(MapEntry& entry, std::uint64_t address) {
     tree_.insert(upper); // also updates the gap before it
 }
 
-// Makes entries begin and end at the ends of a range and returns the first one in it. Uses two reserved entries.
+// Makes entries begin and end at the ends of a range and returns the first one in it. Uses two reserved
+// entries.
 MapEntry* VmSpace::clip_range(std::uint64_t start, std::uint64_t end) {
     MapEntry* first = tree_.first_above(start);
     if (first == nullptr || first->start >= end)
@@ -161,88 +152,8 @@ void VmSpace::remove_range(std::uint64_t start, std::uint64_t end) {
     }
 }
 
-// --- page tables -----------------------------------------------------------------------------------------------------
-
-bool VmSpace::drop_kept_tables() {
-    if (kept_tables == nullptr)
-        return false;
-    while (PageTables* tables = kept_tables) {
-        kept_tables = tables->next;
-        destroy_tables(tables);
-    }
-    kept_table_count = 0;
-    return true;
-}
-
-PageTables* VmSpace::take_tables() {
-    if (PageTables* tables = kept_tables; tables != nullptr) {
-        kept_tables = tables->next;
-        kept_table_count--;
-        tables->uses++;
-        return tables;
-    }
-    void* memory = lwkt::allocate(sizeof(PageTables));
-    if (memory == nullptr)
-        return nullptr;
-    auto* tables = new (memory) PageTables;
-    if (tables->space.create().ok())
-        return tables;
-    destroy_tables(tables);
-    return nullptr;
-}
-
-// The process is gone: nothing runs in its tables any more.
-void VmSpace::give_tables() {
-    std::uint64_t pages = 0, entries = 0;
-    for (const MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next) {
-        pages += (entry->mapped_end - entry->mapped_start) >> page_shift;
-        entries += entry->mapped_end != entry->mapped_start;
-    }
-    if (pages > max_kept_pages || entries > max_kept_entries || tables_->uses >= max_table_uses ||
-        kept_table_count >= max_kept_tables)
-        return destroy_tables(tables_);
-    for (MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next)
-        forget(*entry, entry->start, entry->end);
-    tables_->next = kept_tables;
-    kept_tables = tables_;
-    kept_table_count++;
-}
-
-// Kept tables are the first to go when the kernel's pool is exhausted.
-bool VmSpace::map_hardware(std::uint64_t address, const Frame& frame, std::uint64_t pages, glue::Access access) {
-    do {
-        if (tables_->space.map(glue::UserAddress{address}, frame.source, frame.offset, pages, access).ok())
-            return true;
-    } while (drop_kept_tables());
-    return false;
-}
-
-void VmSpace::forget_translations() {
-    for (Translation& each : translations_)
-        each.tag = 0;
-}
-
-void VmSpace::forget(MapEntry& entry, std::uint64_t start, std::uint64_t end) {
-    if (entry.object == nullptr)
-        return; // never touched
-    if (end - start > translation_slots << page_shift)
-        forget_translations();
-    else
-        for (std::uint64_t page = start; page < end; page += page_size)
-            translation(page).tag = 0;
-    std::uint64_t from = most(start, entry.mapped_start), to = least(end, entry.mapped_end);
-    if (from >= to)
-        return;
-    tables_->space.unmap(glue::UserAddress{from}, (to - from) >> page_shift);
-    if (from == entry.mapped_start)
-        entry.mapped_start = to;
-    else if (to == entry.mapped_end)
-        entry.mapped_end = from;
-    if (entry.mapped_start == entry.mapped_end)
-        entry.hardware_writable = false;
-}
-
-// --- fork ------------------------------------------------------------------------------------------------------------
+// --- fork
+// ------------------------------------------------------------------------------------------------------------
 
 // Gives the child its entry for one of this space. Uses one of the child's reserved entries.
 bool VmSpace::copy_entry(MapEntry& entry, VmSpace& child) {
@@ -275,7 +186,7 @@ bool VmSpace::copy_entry(MapEntry& entry, VmSpace& child) {
                 if ((entry.protection & protection_execute) != 0)
                     access = access | glue::Access::execute;
                 tables_->space.protect(glue::UserAddress{entry.mapped_start},
-                                  (entry.mapped_end - entry.mapped_start) >> page_shift, access);
+                                       (entry.mapped_end - entry.mapped_start) >> page_shift, access);
                 entry.hardware_writable = false;
             }
         }
@@ -305,7 +216,8 @@ VmSpace* VmSpace::fork() {
     return child;
 }
 
-// --- questions -------------------------------------------------------------------------------------------------------
+// --- questions
+// -------------------------------------------------------------------------------------------------------
 
 bool VmSpace::covered(std::uint64_t start, std::uint64_t end) const {
     for (const MapEntry* entry = tree_.first_above(start); entry != nullptr; entry = entry->next) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// VmSpace: the user memory of a process (or of several, after vfork and rfork): map entries over objects, and the
-// page tables as a cache of them. Forking copies entries only; pages are copied when written to (objects' shadows) and
-// page-table entries are made by faults.
+// VmSpace: the user memory of a process (or of several, after vfork and rfork): map entries over objects, and
+// the page tables as a cache of them. Forking copies entries only; pages are copied when written to (objects'
+// shadows) and page-table entries are made by faults.
 //
-// Guarded by the giant token; nothing here blocks. Addresses are hostile everywhere. Memory: a call that runs out
-// answers ENOMEM; a fault that runs out answers FaultResult::no_memory, for which the process is killed.
+// Guarded by the giant token; nothing here blocks. Addresses are hostile everywhere. Memory: a call that runs
+// out answers ENOMEM; a fault that runs out answers FaultResult::no_memory, for which the process is killed.
 #pragma once
 
 #include "bsd-personality/vm/map_tree.hpp"
@@ -55,8 +55,8 @@ struct VmCounters {
     std::uint64_t faults = 0, zero_fills = 0, copies = 0;
 };
 
-/// Page tables. Those of small processes are kept, emptied, for the next one: making and tearing down tables costs more
-/// than all else in a fork.
+/// Page tables. Those of small processes are kept, emptied, for the next one: making and tearing down tables
+/// costs more than all else in a fork.
 struct PageTables {
     glue::AddressSpace space;
     PageTables* next = nullptr;
@@ -72,13 +72,14 @@ public:
     void unref();
     std::uint32_t references() const { return references_; }
 
-    // --- faults and the hardware -------------------------------------------------------------------------------
+    // --- faults and the hardware
+    // -------------------------------------------------------------------------------
     /// For Vcpu::enter.
     const glue::AddressSpace& hardware() const { return tables_->space; }
     /// Makes `address` accessible, mapping a window around it.
     FaultResult fault(std::uint64_t address, glue::Access access);
-    /// The kernel address of the byte at `address` after making it accessible; null if it cannot be. Valid up to the
-    /// end of its page and until the next sleep or change of the map. Fast when asked for again.
+    /// The kernel address of the byte at `address` after making it accessible; null if it cannot be. Valid up
+    /// to the end of its page and until the next sleep or change of the map. Fast when asked for again.
     std::byte* translate(std::uint64_t address, bool write) {
         const Translation& cached = translations_[(address >> vm::page_shift) % translation_slots];
         if (cached.tag == ((address & ~vm::page_mask) | 1) && (!write || cached.writable)) [[likely]]
@@ -86,7 +87,8 @@ public:
         return translate_slow(address, write);
     }
 
-    // --- the map -----------------------------------------------------------------------------------------------
+    // --- the map
+    // -----------------------------------------------------------------------------------------------
     /// Errors: EINVAL (range), ENOMEM (no room, limit, exhausted).
     SysResult<std::uint64_t> map(const MapRequest& request);
     /// Errors: ENOMEM (an entry must be split and there is no memory). The range must be valid (valid_range).
@@ -97,8 +99,8 @@ public:
     SysResult<void> protect_maximum(std::uint64_t start, std::uint64_t end, std::uint8_t maximum);
     /// Errors: ENOMEM.
     SysResult<void> set_inherit(std::uint64_t start, std::uint64_t end, vm::Inherit inherit);
-    /// MADV_FREE and MADV_DONTNEED of anonymous memory: `discard` gives pages back, which are zeros afterwards.
-    /// Errors: ENOMEM (nothing is mapped in part of the range).
+    /// MADV_FREE and MADV_DONTNEED of anonymous memory: `discard` gives pages back, which are zeros
+    /// afterwards. Errors: ENOMEM (nothing is mapped in part of the range).
     SysResult<void> discard(std::uint64_t start, std::uint64_t end);
     /// Every page of the range belongs to an entry.
     bool covered(std::uint64_t start, std::uint64_t end) const;
@@ -114,8 +116,8 @@ public:
     /// A copy for fork, entries as their inheritance says. Null when memory is exhausted.
     VmSpace* fork();
 
-    /// Key of a futex word for threads of several processes: the object and the byte in it; for private memory this
-    /// space and the address. False if nothing is mapped there.
+    /// Key of a futex word for threads of several processes: the object and the byte in it; for private
+    /// memory this space and the address. False if nothing is mapped there.
     struct Key {
         const void* owner;
         std::uint64_t offset;
@@ -153,13 +155,15 @@ private:
     void destroy();
 
     // vm/fault.cpp
-    FaultResult resolve(vm::MapEntry& entry, std::uint64_t page, bool write, vm::Frame& frame, std::uint64_t& pages);
+    FaultResult resolve(vm::MapEntry& entry, std::uint64_t page, bool write, vm::Frame& frame,
+                        std::uint64_t& pages);
     bool prepare_object(vm::MapEntry& entry);
     bool prepare_write(vm::MapEntry& entry);
     FaultResult fill(vm::MapEntry& entry, std::uint64_t page, const vm::Frame& from, vm::Frame& frame,
                      std::uint64_t& pages);
     std::uint64_t run_length(vm::MapEntry& entry, std::uint64_t page, vm::Frame::Place place) const;
-    FaultResult map_window(vm::MapEntry& entry, std::uint64_t page, const vm::Frame& frame, std::uint64_t pages);
+    FaultResult map_window(vm::MapEntry& entry, std::uint64_t page, const vm::Frame& frame,
+                           std::uint64_t pages);
     vm::MapEntry* grow_stack(std::uint64_t address);
     std::byte* translate_slow(std::uint64_t address, bool write);
     Translation& translation(std::uint64_t address) {
@@ -170,7 +174,8 @@ private:
     static PageTables* take_tables();
     static bool drop_kept_tables();
     void give_tables();
-    bool map_hardware(std::uint64_t address, const vm::Frame& frame, std::uint64_t pages, glue::Access access);
+    bool map_hardware(std::uint64_t address, const vm::Frame& frame, std::uint64_t pages,
+                      glue::Access access);
     vm::MapEntry* lookup(std::uint64_t address);
     bool reserve_entries(unsigned count);
     vm::MapEntry* new_entry();
@@ -191,7 +196,8 @@ private:
     unsigned spares_ = 0;
     std::uint64_t heap_start_ = 0, break_ = 0;
     std::uint64_t map_base_ = std::uint64_t{32} << 30; // where mmap without a hint begins to look
-    std::uint64_t stack_top_ = 0, stack_low_ = 0;      // room of the main stack; mmap looks below unless told otherwise
+    std::uint64_t stack_top_ = 0,
+                  stack_low_ = 0; // room of the main stack; mmap looks below unless told otherwise
     VmCounters counters_;
 };
 

@@ -1,89 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Address spaces: single rules, and a random walk over several forking processes that is compared with a model after
-// every step. The page tables (of the hosted glue) must never give more, or other pages, than the map says.
+// Address spaces, rule by rule.
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <map>
-#include <random>
-#include <vector>
-
-#include "bsd-personality/kern/text.hpp"
-#include "bsd-personality/vm/test_platform.hpp"
-#include "bsd-personality/vm/usermem.hpp"
+#include "bsd-personality/vm/test_memory.hpp"
 
 namespace bsd {
 namespace {
 
 using namespace vm;
+using namespace vm::test;
 using glue::Access;
-
-constexpr std::uint64_t base = std::uint64_t{64} << 30;
-
-struct Memory : testing::Test {
-    Memory() {
-        image.resize(64 * page_size);
-        for (std::size_t i = 0; i < image.size(); i++)
-            image[i] = static_cast<std::byte>(1 + i / page_size);
-        test::set_up_memory(64 << 20, image);
-        free_before = test::free_pages();
-    }
-    ~Memory() override {
-        EXPECT_EQ(object_counts().objects, 0u);
-        EXPECT_EQ(object_counts().pages, 0u);
-        EXPECT_EQ(test::free_pages(), free_before);
-    }
-    static std::vector<std::byte> image;
-    std::uint64_t free_before;
-};
-std::vector<std::byte> Memory::image;
-
-MapRequest anonymous(std::uint64_t address, std::uint64_t pages, bool fixed = true) {
-    MapRequest request;
-    request.address = address;
-    request.length = pages * page_size;
-    request.protection = protection_read | protection_write;
-    request.fixed = fixed;
-    return request;
-}
-
-std::uint64_t map(VmSpace& space, const MapRequest& request) {
-    auto result = space.map(request);
-    EXPECT_TRUE(result.ok());
-    return result.ok() ? result.value() : 0;
-}
-
-bool put(VmSpace& space, std::uint64_t address, std::uint32_t value) {
-    return copyout(space, &value, UserAddress{address}, sizeof value).ok();
-}
-std::uint32_t get(VmSpace& space, std::uint64_t address) {
-    std::uint32_t value = 0xdead;
-    EXPECT_TRUE(copyin(space, UserAddress{address}, &value, sizeof value).ok());
-    return value;
-}
-
-/// What user code would see or do through the page tables; faults as a processor would.
-FaultResult touch(VmSpace& space, std::uint64_t address, bool write, std::uint32_t* value) {
-    for (int attempt = 0; attempt < 3; attempt++) {
-        auto& mappings = space.hardware().mappings();
-        auto found = mappings.find(round_down(address));
-        if (found != mappings.end() && (!write || glue::has(found->second.access, Access::write))) {
-            const std::byte* page = found->second.source == glue::Source::image
-                                        ? glue::Ram::image().data() + found->second.offset.value
-                                        : glue::Ram::pointer(found->second.offset);
-            if (write)
-                std::memcpy(const_cast<std::byte*>(page) + (address & page_mask), value, sizeof *value);
-            else
-                std::memcpy(value, page + (address & page_mask), sizeof *value);
-            return FaultResult::done;
-        }
-        FaultResult result = space.fault(address, write ? Access::write : Access::read);
-        if (result != FaultResult::done)
-            return result;
-    }
-    ADD_FAILURE() << "the fault does not make progress";
-    return FaultResult::no_memory;
-}
 
 TEST_F(Memory, AnonymousMemoryIsZeroUntilWritten) {
     VmSpace* space = VmSpace::create();
@@ -227,7 +153,8 @@ TEST_F(Memory, ProtectionAndGuards) {
     MapRequest limited = anonymous(base + 32 * page_size, 1);
     limited.max_protection = protection_read | protection_write;
     map(*space, limited);
-    EXPECT_EQ(space->protect(limited.address, limited.address + 1, protection_execute).error(), Errno::eacces);
+    EXPECT_EQ(space->protect(limited.address, limited.address + 1, protection_execute).error(),
+              Errno::eacces);
     MapRequest exclusive = anonymous(base, 1);
     exclusive.exclusive = true;
     EXPECT_EQ(space->map(exclusive).error(), Errno::enomem);
@@ -286,117 +213,6 @@ TEST_F(Memory, ExhaustionIsAnAnswer) {
     glue::AddressSpace::fail_after(~std::uint64_t{0});
     space->unref();
 }
-
-// --- the random walk -------------------------------------------------------------------------------------------------
-
-struct ModelPage {
-    std::uint32_t value = 0;
-    bool writable = true, readable = true;
-};
-struct Process {
-    VmSpace* space;
-    std::map<std::uint64_t, ModelPage> pages;
-};
-
-constexpr std::uint64_t walk_pages = 96;
-
-void check_tables(const Process& process) {
-    for (auto& [address, mapping] : process.space->hardware().mappings()) {
-        auto found = process.pages.find(address);
-        ASSERT_TRUE(found != process.pages.end() && found->second.readable) << std::hex << address;
-        ASSERT_FALSE(glue::has(mapping.access, Access::write) && !found->second.writable);
-        const MapEntry* entry = process.space->entry_at(address);
-        Frame frame = entry->object->find(entry->index_at(address));
-        ASSERT_EQ(frame.source, mapping.source);
-        ASSERT_EQ(frame.offset, mapping.offset) << "a stale page";
-        if (glue::has(mapping.access, Access::write)) {
-            ASSERT_TRUE(frame.place == Frame::Place::own && !entry->needs_copy);
-        }
-    }
-}
-
-void random_walk(unsigned seed, int steps) {
-    std::mt19937_64 random(seed);
-    auto file = Object::create_image(0, 64 * page_size);
-    std::vector<Process> processes{{VmSpace::create(), {}}};
-    for (int step = 0; step < steps; step++) {
-        std::size_t who = random() % processes.size();
-        Process& process = processes[who];
-        std::uint64_t first = random() % walk_pages, count = 1 + random() % least(walk_pages - first, std::uint64_t{24});
-        std::uint64_t start = base + first * page_size, end = start + count * page_size;
-        std::uint32_t value = static_cast<std::uint32_t>(random());
-        switch (random() % 12) {
-        case 0: {
-            map(*process.space, anonymous(start, count));
-            for (std::uint64_t at = start; at < end; at += page_size)
-                process.pages[at] = {};
-            break;
-        }
-        case 1: {
-            std::uint64_t offset = random() % 40, length = least(count, 64 - offset);
-            MapRequest request = anonymous(start, length);
-            request.object = file.get();
-            request.offset = offset * page_size;
-            map(*process.space, request);
-            for (std::uint64_t i = 0; i < length; i++)
-                process.pages[start + i * page_size] = {0x01010101u * static_cast<std::uint32_t>(1 + offset + i), true, true};
-            break;
-        }
-        case 2:
-            ASSERT_TRUE(process.space->unmap(start, end).ok());
-            process.pages.erase(process.pages.lower_bound(start), process.pages.lower_bound(end));
-            break;
-        case 3: {
-            auto protection = static_cast<std::uint8_t>(random() % 4);
-            ASSERT_TRUE(process.space->protect(start, end, protection).ok());
-            for (auto at = process.pages.lower_bound(start); at != process.pages.lower_bound(end); ++at) {
-                at->second.writable = (protection & protection_write) != 0;
-                at->second.readable = protection != 0;
-            }
-            break;
-        }
-        case 4:
-            if (processes.size() < 6) {
-                Process child{process.space->fork(), process.pages};
-                ASSERT_NE(child.space, nullptr);
-                processes.push_back(std::move(child));
-            } else {
-                process.space->unref();
-                processes.erase(processes.begin() + static_cast<long>(who));
-            }
-            break;
-        default: // a walk of accesses, by the personality or by the processor
-            bool write = random() % 2 == 0, kernel = random() % 3 == 0;
-            for (std::uint64_t at = start; at < end; at += page_size, value++) {
-                auto found = process.pages.find(at);
-                bool allowed = found != process.pages.end() && (write ? found->second.writable : found->second.readable);
-                std::uint32_t seen = value;
-                bool ok = kernel ? (write ? copyout(*process.space, &seen, UserAddress{at}, 4).ok()
-                                          : copyin(*process.space, UserAddress{at}, &seen, 4).ok())
-                                 : touch(*process.space, at, write, &seen) == FaultResult::done;
-                ASSERT_EQ(ok, allowed);
-                if (ok && write)
-                    found->second.value = value;
-                if (ok) {
-                    ASSERT_EQ(seen, found->second.value);
-                }
-            }
-            break;
-        }
-        for (const Process& each : processes)
-            ASSERT_NO_FATAL_FAILURE(check_tables(each));
-    }
-    for (const Process& each : processes) {
-        // What entries remember of the page tables must be all there is: tables are reused.
-        ASSERT_TRUE(each.space->unmap(base, base + walk_pages * page_size).ok());
-        ASSERT_TRUE(each.space->hardware().mappings().empty());
-        each.space->unref();
-    }
-}
-
-class Walk : public Memory, public testing::WithParamInterface<unsigned> {};
-TEST_P(Walk, AgreesWithTheModel) { random_walk(GetParam(), 4000); }
-INSTANTIATE_TEST_SUITE_P(Seeds, Walk, testing::Range(1u, 9u));
 
 } // namespace
 } // namespace bsd
