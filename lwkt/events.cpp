@@ -147,15 +147,21 @@ void give_time_away(GlobalData& gd) {
     gd.vcpu->enable_upcalls();
 }
 
-// Not inlined: before LWKT runs there is no globaldata, and its address must not be fetched ahead of the
+// Not inlined: before LWKT runs there is no globaldata, and the compiler must not fetch from it ahead of the
 // test.
 [[gnu::noinline]] static void give_own_time_away() {
     give_time_away(here());
 }
+[[gnu::noinline]] static void enter_own_section() {
+    critical_enter();
+}
+[[gnu::noinline]] static void exit_own_section() {
+    critical_exit();
+}
 
 void SpinLock::lock() {
     if (running)
-        critical_enter();
+        enter_own_section();
     for (unsigned spins = 0; __atomic_exchange_n(&word_, 1, __ATOMIC_ACQUIRE) != 0;)
         do {
             __builtin_ia32_pause();
@@ -169,7 +175,7 @@ void SpinLock::lock() {
 void SpinLock::unlock() {
     __atomic_store_n(&word_, 0, __ATOMIC_RELEASE);
     if (running)
-        critical_exit();
+        exit_own_section();
 }
 
 void set_event_handler(CpuId cpu, unsigned bit, EventHandler handler, void* argument) {
