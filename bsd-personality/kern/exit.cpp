@@ -38,8 +38,7 @@ bool leaves_no_zombie(const Proc& proc) {
 void give_away_children(Proc& proc) {
     while (Proc* child = proc.children.first()) {
         proc.children.remove(child);
-        child->parent = init_process;
-        init_process->children.push_back(child);
+        set_parent(*child, *init_process);
         if (child->state == ProcState::zombie)
             destroy_process(*child);
     }

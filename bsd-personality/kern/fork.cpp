@@ -100,8 +100,7 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
     std::memcpy(thread.name, lwp.name, sizeof thread.name);
     copy_arguments(parent, child);
 
-    child.parent = request.no_wait ? init_process : &parent;
-    child.parent->children.push_back(&child);
+    set_parent(child, request.no_wait ? *init_process : parent);
     child.pgrp = parent.pgrp;
     child.pgrp->members.push_back(&child);
     child.state = ProcState::alive;

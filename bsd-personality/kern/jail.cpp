@@ -125,8 +125,7 @@ SysResult<void> start_first_process() {
 
     Proc& proc = *TRY(create_process());
     first_process = &proc;
-    proc.parent = init_process;
-    init_process->children.push_back(&proc);
+    set_parent(proc, *init_process);
     proc.abi = default_abi;
     proc.cred = init_process->cred;
     set_limits(proc);

@@ -2,6 +2,7 @@
 // The tables of processes, process groups and sessions.
 #include "bsd-personality/kern/proc.hpp"
 
+#include "bsd-personality/kern/jail.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 #include "glue/clock.hpp"
 #include "lwkt/slab.hpp"
@@ -22,6 +23,12 @@ pid_t last_pid = 0;
 
 List<Proc, &Proc::by_pid>& bucket(pid_t pid) {
     return by_pid[static_cast<unsigned>(pid) % buckets];
+}
+
+// init is not counted: it is not one of the jail's.
+void report_count() {
+    if (jail.status)
+        __atomic_store_n(&jail.status->processes, process_count - 1, __ATOMIC_RELAXED);
 }
 
 // A number that neither a process, a group nor a session uses.
@@ -65,6 +72,7 @@ SysResult<Proc*> create_process(pid_t pid) {
     proc->pid = pid ? pid : fresh_pid();
     proc->start_nanoseconds = glue::Clock::now().value;
     process_count++;
+    report_count();
     all_processes.push_back(proc);
     bucket(proc->pid).push_front(proc);
     return proc;
@@ -77,9 +85,16 @@ void destroy_process(Proc& proc) {
     bucket(proc.pid).remove(&proc);
     all_processes.remove(&proc);
     process_count--;
+    report_count();
     if (proc.arguments)
         lwkt::release(proc.arguments, proc.arguments_size);
     lwkt::destroy(&proc);
+}
+
+void set_parent(Proc& proc, Proc& parent) {
+    proc.parent = &parent;
+    __atomic_store_n(&proc.parent_pid, parent.pid, __ATOMIC_RELAXED);
+    parent.children.push_back(&proc);
 }
 
 void leave_process_group(Proc& proc) {

@@ -124,7 +124,8 @@ struct Proc {
     std::uint32_t flags = 0; // ProcFlag
     const Abi* abi = nullptr;
     Link<Proc> all, by_pid, sibling, in_pgrp;
-    Proc* parent = nullptr;
+    Proc* parent = nullptr; // changed by set_parent()
+    pid_t parent_pid = 0;   // atomic: getppid reads it without giant
     List<Proc, &Proc::sibling> children;
     Pgrp* pgrp = nullptr;
     List<Lwp, &Lwp::in_proc> lwps;
@@ -198,6 +199,9 @@ SysResult<Lwp*> create_lwp(Proc& proc);
 void start_lwp(Lwp& lwp);
 /// Frees a thread that was never started.
 void destroy_unstarted_lwp(Lwp& lwp);
+
+/// Makes `parent` the parent of a process that has none at the moment.
+void set_parent(Proc& proc, Proc& parent);
 
 /// Moves a process to a group, making the group (in `session`, or a new session if null) when it is not
 /// there.

@@ -113,8 +113,7 @@ ProcessTest::ProcessTest() {
     group->members.push_back(init_process);
     init_process->pgrp = group;
     proc = make(0);
-    proc->parent = init_process;
-    init_process->children.push_back(proc);
+    set_parent(*proc, *init_process);
     proc->pgrp = group;
     group->members.push_back(proc);
     proc->files = FileTable::create();

@@ -53,7 +53,7 @@ void watch_time_slice(Lwp& lwp) {
         glue::Clock::to_ticks(glue::Nanoseconds{glue::Clock::now().value + slice_nanoseconds}));
 }
 
-void finish_call(Lwp& lwp, const SysResult<Return>& result) {
+[[gnu::always_inline]] inline void finish_call(Lwp& lwp, const SysResult<Return>& result) {
     UserContext& registers = *lwp.frame;
     if (result.ok()) {
         const Return& value = const_cast<SysResult<Return>&>(result).value();
@@ -87,7 +87,8 @@ SysResult<Return> call_with_giant(Lwp& lwp, const SystemCallEntry& entry, System
     return entry.handler(lwp, call);
 }
 
-void system_call(Lwp& lwp, glue::Vcpu& vcpu) {
+// True: upcalls are still off.
+bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
     UserContext& registers = *lwp.frame;
     auto number = static_cast<std::uint32_t>(registers.rax);
     unsigned shift = 0;
@@ -102,16 +103,15 @@ void system_call(Lwp& lwp, glue::Vcpu& vcpu) {
         lwkt::TokenGuard guard(giant);
         count_unknown_call(lwp, number, entry ? entry->name : nullptr);
         finish_call(lwp, Failure(Errno::enosys));
-        return;
+        return false;
     }
     SystemCall call(lwp.frame, shift);
     if (entry->flags & call_nogiant) {
         finish_call(lwp, entry->handler(lwp, call));
-        return;
+        return true;
     }
     vcpu.enable_upcalls();
-    glue::Ticks now =
-        glue::Clock::ticks(); // up to here; what the call takes counts if it does not lose the core
+    glue::Ticks now = glue::Clock::ticks(); // what the call takes counts if it does not lose the core
     lwp.cpu_time.stop(now);
     lwp.cpu_time.start(now);
     {
@@ -121,6 +121,7 @@ void system_call(Lwp& lwp, glue::Vcpu& vcpu) {
         trace_result(lwp, *entry);
     }
     watch_time_slice(lwp);
+    return false;
 }
 
 // Everything that must be settled before user mode. False: the thread ends.
@@ -203,8 +204,10 @@ void lwp_main(void* argument) {
     CpuState& cpu = here();
     std::uint64_t switches = 0;
     lwp.cpu_time.start(glue::Clock::ticks());
-    for (;;) {
-        vcpu.disable_upcalls();
+    for (bool upcalls_off = false;;) {
+        if (!upcalls_off)
+            vcpu.disable_upcalls();
+        upcalls_off = false;
         if (__atomic_load_n(&lwp.ast, __ATOMIC_RELAXED) != 0) {
             vcpu.enable_upcalls();
             if (!return_to_user(lwp))
@@ -219,7 +222,7 @@ void lwp_main(void* argument) {
         }
         glue::Trap trap = vcpu.enter(lwp.proc.vmspace->hardware());
         if (trap == glue::Trap::system_call) [[likely]] {
-            system_call(lwp, vcpu);
+            upcalls_off = system_call(lwp, vcpu);
             continue;
         }
         vcpu.enable_upcalls();

@@ -66,7 +66,7 @@ SysResult<Return> sys_getpid(Lwp& lwp, const SystemCall&) {
     return Return(static_cast<std::uint64_t>(lwp.proc.pid));
 }
 SysResult<Return> sys_getppid(Lwp& lwp, const SystemCall&) {
-    return Return(static_cast<std::uint64_t>(lwp.proc.parent ? lwp.proc.parent->pid : 0));
+    return Return(static_cast<std::uint64_t>(__atomic_load_n(&lwp.proc.parent_pid, __ATOMIC_RELAXED)));
 }
 // The second result is the other id of the pair, as the first BSDs had it and libraries still may read it.
 SysResult<Return> sys_getuid(Lwp& lwp, const SystemCall&) {
