@@ -111,7 +111,7 @@ void Object::collapse_into_only_shadow() {
             if (old != 0)
                 tree_.replace(index, page);
             else if (!tree_.insert(index, page))
-                return;
+                return shadow.unmap_everywhere(0, ~std::uint64_t{0}); // what moved is writable nowhere
             shadow.tree_.remove(index);
             if (old != 0) {
                 page_free(old);

@@ -79,6 +79,8 @@ public:
     bool is_file() const { return file_; }
     const Object* backing() const { return backing_; }
     std::uint64_t own_pages() const { return tree_.count(); }
+    /// The first own page at or behind `from`.
+    bool next_own(std::uint64_t from, std::uint64_t& index) const { return tree_.next(from, index) != 0; }
 
     void attach(MapEntry& entry) { entries_.push_back(&entry); }
     void detach(MapEntry& entry) { entries_.remove(&entry); }

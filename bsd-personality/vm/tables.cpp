@@ -68,6 +68,37 @@ void VmSpace::give_tables() {
     kept_table_count++;
 }
 
+// Takes write access away. Only the object's own pages can have it: where they are few in a wide range, only
+// those are visited.
+void VmSpace::write_protect(MapEntry& entry) {
+    constexpr std::uint64_t sparse = 8, worthwhile_gap = 32;
+    glue::Access access = glue::Access::read;
+    if ((entry.protection & protection_execute) != 0)
+        access = access | glue::Access::execute;
+    auto protect_range = [&](std::uint64_t first, std::uint64_t last) {
+        tables_->space.protect(glue::UserAddress{entry.start + ((first - entry.index) << page_shift)},
+                               last + 1 - first, access);
+    };
+    entry.hardware_writable = false;
+    std::uint64_t low = entry.index_at(entry.mapped_start), high = entry.index_at(entry.mapped_end);
+    if (entry.object->own_pages() * sparse >= high - low)
+        return protect_range(low, high - 1);
+    std::uint64_t first = 0, last = 0, index = 0;
+    bool open = false;
+    for (std::uint64_t from = low; entry.object->next_own(from, index) && index < high; from = index + 1) {
+        if (open && index - last > worthwhile_gap) {
+            protect_range(first, last);
+            open = false;
+        }
+        if (!open)
+            first = index;
+        open = true;
+        last = index;
+    }
+    if (open)
+        protect_range(first, last);
+}
+
 // Kept tables are the first to go when the kernel's pool is exhausted.
 bool VmSpace::map_hardware(std::uint64_t address, const Frame& frame, std::uint64_t pages,
                            glue::Access access) {

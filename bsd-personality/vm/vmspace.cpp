@@ -181,14 +181,8 @@ bool VmSpace::copy_entry(MapEntry& entry, VmSpace& child) {
             copy->needs_copy = true;
             if (!entry.shared)
                 entry.needs_copy = true;
-            if (entry.hardware_writable && !entry.shared) {
-                glue::Access access = glue::Access::read;
-                if ((entry.protection & protection_execute) != 0)
-                    access = access | glue::Access::execute;
-                tables_->space.protect(glue::UserAddress{entry.mapped_start},
-                                       (entry.mapped_end - entry.mapped_start) >> page_shift, access);
-                entry.hardware_writable = false;
-            }
+            if (entry.hardware_writable && !entry.shared)
+                write_protect(entry);
         }
     }
     child.tree_.insert(copy);

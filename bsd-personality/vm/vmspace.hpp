@@ -174,6 +174,7 @@ private:
     static PageTables* take_tables();
     static bool drop_kept_tables();
     void give_tables();
+    void write_protect(vm::MapEntry& entry);
     bool map_hardware(std::uint64_t address, const vm::Frame& frame, std::uint64_t pages,
                       glue::Access access);
     vm::MapEntry* lookup(std::uint64_t address);
