@@ -141,8 +141,7 @@ void pack_statvfs(const FileSystemInformation& from, StatVfs& to) {
 
 } // namespace dragonfly
 
-// --- directory entries
-// -----------------------------------------------------------------------------------------------------
+// --- directory entries -----------------------------------------------------------------------------------
 bool DirentPacker::take(const DirectoryEntry& entry) {
     std::size_t header = layout_ == DirentLayout::freebsd ? 24 : layout_ == DirentLayout::freebsd11 ? 8 : 16;
     std::size_t align = layout_ == DirentLayout::freebsd11 ? 3 : 7;

@@ -9,8 +9,7 @@
 
 namespace bsd {
 
-// --- defaults of operations that a kind of file does not have
-// --------------------------------------------------------
+// --- defaults of operations that a kind of file does not have --------------------------------------------
 SysResult<void> File::read(Lwp&, Uio&, const std::int64_t*) {
     return Failure(Errno::eopnotsupp);
 }
@@ -39,8 +38,7 @@ SysResult<vm::Object*> File::mapping(Lwp&) {
     return Failure(Errno::enodev);
 }
 
-// --- descriptor tables
-// -------------------------------------------------------------------------------------------------
+// --- descriptor tables -----------------------------------------------------------------------------------
 FileTable* FileTable::create() {
     return lwkt::construct<FileTable>();
 }

@@ -28,8 +28,7 @@ SysResult<std::uint64_t> SysctlRequest::take(void* to, std::uint64_t size, bool 
     return new_size_;
 }
 
-// --- finding nodes
-// -----------------------------------------------------------------------------------------------------
+// --- finding nodes ---------------------------------------------------------------------------------------
 namespace {
 
 bool visible(const SysctlNode& node, AbiKind abi) {
@@ -96,8 +95,7 @@ SysResult<void> ask_sysctl(const SysctlNode& node, const std::int32_t* mib, unsi
     return node.function(request);
 }
 
-// --- nodes about nodes
-// --------------------------------------------------------------------------------------------------
+// --- nodes about nodes -----------------------------------------------------------------------------------
 SysResult<void> sysctl_name_to_oid(SysctlRequest& request) {
     char name[256];
     if (!request.has_new() || request.new_size() == 0)

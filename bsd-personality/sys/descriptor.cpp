@@ -268,8 +268,7 @@ SysResult<Return> sys_sync(Lwp&, const SystemCall&) {
     return Return();
 }
 
-// --- open
-// --------------------------------------------------------------------------------------------------------------
+// --- open ------------------------------------------------------------------------------------------------
 namespace {
 
 SysResult<Return> open_call(Lwp& lwp, int directory_fd, UserAddress path, std::uint32_t raw_flags,

@@ -8,8 +8,7 @@
 
 namespace bsd {
 
-// --- reading directories
-// -----------------------------------------------------------------------------------------------
+// --- reading directories ---------------------------------------------------------------------------------
 namespace {
 
 // Entries are packed into a kernel buffer of at most this size a call; callers come again for more.
@@ -69,8 +68,7 @@ SysResult<Return> sys_freebsd11_getdents(Lwp& lwp, const SystemCall& call) {
                           DirentLayout::freebsd11);
 }
 
-// --- making and removing names
-// -------------------------------------------------------------------------------------------
+// --- making and removing names ---------------------------------------------------------------------------
 namespace {
 
 // The directory and last component for a name that must not exist yet; the caller may write there.
@@ -258,8 +256,7 @@ SysResult<Return> sys_readlinkat(Lwp& lwp, const SystemCall& call) {
     return read_link(lwp, call.integer(0), call.address(1), call.address(2), call.word(3));
 }
 
-// --- where a process is
-// ----------------------------------------------------------------------------------------------------
+// --- where a process is ----------------------------------------------------------------------------------
 namespace {
 
 SysResult<void> check_directory(Lwp& lwp, Vnode& vnode) {

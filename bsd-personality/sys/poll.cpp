@@ -182,8 +182,7 @@ SysResult<void> swap_mask(Lwp& lwp, UserAddress from) {
     return {};
 }
 
-// --- select
-// ------------------------------------------------------------------------------------------------------------------
+// --- select ----------------------------------------------------------------------------------------------
 constexpr int select_limit = 1024;
 struct BitSet {
     std::uint64_t word[select_limit / 64];

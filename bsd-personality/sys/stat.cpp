@@ -74,8 +74,7 @@ SysResult<Return> sys_freebsd11_fstatat(Lwp& lwp, const SystemCall& call) {
     return stat_name(lwp, call.integer(0), call.address(1), lookup_flags(at), call.address(2), true);
 }
 
-// --- file systems
-// ----------------------------------------------------------------------------------------------------------
+// --- file systems ----------------------------------------------------------------------------------------
 namespace {
 
 // The record may be larger than what belongs on a kernel stack.
@@ -161,8 +160,7 @@ SysResult<Return> sys_fstatvfs(Lwp& lwp, const SystemCall& call) {
     return statfs_descriptor(lwp, call, FsLayout::statvfs);
 }
 
-// --- access and limits
-// -----------------------------------------------------------------------------------------------------
+// --- access and limits -----------------------------------------------------------------------------------
 namespace {
 
 SysResult<Return> access_name(Lwp& lwp, int fd, UserAddress path, std::uint32_t mode, std::uint32_t at) {

@@ -227,8 +227,7 @@ SysResult<unsigned> directory_path(Vnode& root, Vnode& directory, char* buffer, 
     return capacity - at - 1;
 }
 
-// --- open
-// --------------------------------------------------------------------------------------------------------------
+// --- open ------------------------------------------------------------------------------------------------
 namespace {
 
 SysResult<VnodeRef> open_or_create(Lwp& lwp, int directory_fd, Text path, std::uint32_t flags,
