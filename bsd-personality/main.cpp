@@ -64,10 +64,11 @@ void boot(void*) {
 extern "C" void libelle_main() {
     bsd::jail.status = &bsd::shared().status;
     bsd::jail.ring_box = bsd::ring_box;
-    bsd::vm::pages_initialize();
-    auto result = lwkt::start(bsd::boot, nullptr, bsd::vm::page_provider());
-    if (!result)
+    if (!bsd::vm::pages_initialize()) {
+        bsd::jail_failed("memory: the jail's RAM has no room beside the personality");
+    } else if (auto result = lwkt::start(bsd::boot, nullptr, bsd::vm::page_provider()); !result) {
         bsd::jail_failed("vCPUs: ", abi::error_names[static_cast<unsigned>(result.error())]);
+    }
     for (;;) // nothing is left to run; the box has been told why
         (void)glue::native::invoke(abi::Operation::wait, glue::start_event);
 }
