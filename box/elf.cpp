@@ -47,7 +47,8 @@ const char* load_program(proto::Bytes file, std::byte* ram, std::uint64_t ram_si
         if (out.count == 8 || p.file_size > p.memory_size || !file.holds(p.offset, p.file_size) ||
             p.address > abi::user_end || p.memory_size > ram_size)
             return "program has a bad segment";
-        std::uint64_t start = p.address & ~(page - 1), size = (p.address + p.memory_size - start + page - 1) & ~(page - 1);
+        std::uint64_t start = p.address & ~(page - 1),
+                      size = (p.address + p.memory_size - start + page - 1) & ~(page - 1);
         if (size > ram_size - out.size)
             return "program does not fit into the task's memory";
         std::memset(ram + out.size, 0, size);

@@ -27,10 +27,12 @@ bool copy_text(char (&field)[N], proto::Text text) {
 } // namespace
 
 glue::Ring Jail::ring(proto::JailRing which) const {
-    return {reinterpret_cast<glue::RingHeader*>(&shared_->ring[which]), shared_->data[which], proto::console_ring_size};
+    return {reinterpret_cast<glue::RingHeader*>(&shared_->ring[which]), shared_->data[which],
+            proto::console_ring_size};
 }
 
-const char* Jail::fill_parameters(const proto::Manifest& manifest, const Entropy& entropy, std::uint64_t epoch_ns) {
+const char* Jail::fill_parameters(const proto::Manifest& manifest, const Entropy& entropy,
+                                  std::uint64_t epoch_ns) {
     proto::JailParameters& p = shared_->parameters;
     p.magic = proto::jail_magic;
     p.abi = manifest_->abi;
@@ -38,7 +40,8 @@ const char* Jail::fill_parameters(const proto::Manifest& manifest, const Entropy
     p.environment_count = manifest_->environment_count;
     entropy.derive(manifest_->name, p.seed);
     p.epoch = epoch_ns;
-    if (manifest_->argument_count == 0 || !copy_text(p.command, manifest.arguments[manifest_->first_argument]))
+    if (manifest_->argument_count == 0 ||
+        !copy_text(p.command, manifest.arguments[manifest_->first_argument]))
         return "argument: the command's path is longer than 255 bytes";
     if (!copy_text(p.hostname, manifest_->name) || !copy_text(p.directory, manifest_->directory))
         return "directory: longer than 255 bytes";
@@ -60,8 +63,8 @@ const char* Jail::fill_parameters(const proto::Manifest& manifest, const Entropy
     return nullptr;
 }
 
-void Jail::start(Memory& memory, const proto::Manifest& manifest, const proto::JailManifest& jail, const Entropy& entropy,
-                 const JailResources& resources, const std::uint32_t* cores) {
+void Jail::start(Memory& memory, const proto::Manifest& manifest, const proto::JailManifest& jail,
+                 const Entropy& entropy, const JailResources& resources, const std::uint32_t* cores) {
     manifest_ = &jail;
     auto piece = memory.take(sizeof(proto::JailShared), abi::page_size);
     if (!piece.ok())
@@ -86,7 +89,7 @@ void Jail::start(Memory& memory, const proto::Manifest& manifest, const proto::J
     if (jail.share != 0 && jail.share < 100 * jail.cpus)
         p.budget = glue::Ticks{p.period.value * jail.share / (std::uint64_t{100} * jail.cpus)};
     p.doorbell_bits = resources.doorbell_bits;
-    p.fault_endpoint = resources.fault_endpoints[cores[0]];
+    p.fault_endpoints = resources.fault_endpoints;
     if (const char* reason = task_.start(memory, p))
         fail(jail, {reason, __builtin_strlen(reason)});
 }
@@ -116,7 +119,8 @@ void Jail::fail(const proto::JailManifest& jail, proto::Text reason) {
 void Jail::crashed(std::uint32_t label, std::uint64_t address, std::uint64_t rip) {
     char line[160];
     TextWriter text(line, sizeof line);
-    text << "failed: the personality crashed: " << (label == abi::label_page_fault ? "page fault" : "exception") << " at ";
+    text << "failed: the personality crashed: "
+         << (label == abi::label_page_fault ? "page fault" : "exception") << " at ";
     text.hex(rip) << ", address ";
     text.hex(address);
     kill(text.text());
@@ -146,7 +150,8 @@ bool Jail::poll() {
             text << proto::Text(c >= ' ' && c < 0x7f ? &c : " ", 1);
         }
     } else {
-        // As wait4(2) gives it: the low 7 bits are the signal that ended it, else bits 8 to 15 its exit status.
+        // As wait4(2) gives it: the low 7 bits are the signal that ended it, else bits 8 to 15 its exit
+        // status.
         const std::uint32_t status = __atomic_load_n(&shared_->status.wait_status, __ATOMIC_RELAXED);
         if (status & 0x7f)
             text << "signal " << std::uint64_t{status & 0x7f};
@@ -174,7 +179,8 @@ bool Jail::console_ended(proto::JailRing which) const {
 std::uint32_t Jail::write_input(proto::Bytes data) {
     if (shared_ == nullptr || !task_.exists() || input_closed_)
         return 0;
-    const std::uint32_t taken = ring(proto::ring_stdin).write({reinterpret_cast<const std::byte*>(data.data), data.size});
+    const std::uint32_t taken =
+        ring(proto::ring_stdin).write({reinterpret_cast<const std::byte*>(data.data), data.size});
     if (taken != 0)
         task_.ring();
     return taken;

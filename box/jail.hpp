@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One jail as the box sees it: the personality's task, the memory shared with it, its consoles, and how it ended.
-// Everything read from the shared memory is hostile: the personality may write anything there at any time.
-// Used by the box's main thread only.
+// One jail as the box sees it: the personality's task, the memory shared with it, its consoles, and how it
+// ended. Everything read from the shared memory is hostile: the personality may write anything there at any
+// time. Used by the box's main thread only.
 #pragma once
 
 #include "box/entropy.hpp"
@@ -22,10 +22,10 @@ struct JailResources {
 };
 
 class Jail {
-  public:
+public:
     /// Makes and starts the task; on failure the jail has ended and says why.
-    void start(Memory& memory, const proto::Manifest& manifest, const proto::JailManifest& jail, const Entropy& entropy,
-               const JailResources& resources, const std::uint32_t* cores);
+    void start(Memory& memory, const proto::Manifest& manifest, const proto::JailManifest& jail,
+               const Entropy& entropy, const JailResources& resources, const std::uint32_t* cores);
     /// It never came to life.
     void fail(const proto::JailManifest& jail, proto::Text reason);
     /// The kernel reported a fault of the personality itself.
@@ -39,7 +39,9 @@ class Jail {
     [[nodiscard]] bool ended() const { return ended_; }
     [[nodiscard]] proto::Text wait_text() const { return {end_text_, end_size_}; }
     [[nodiscard]] const proto::JailStatus* status() const { return shared_ ? &shared_->status : nullptr; }
-    [[nodiscard]] std::uint64_t consumed_ticks() const { return task_.exists() ? task_.consumed().value : last_ticks_; }
+    [[nodiscard]] std::uint64_t consumed_ticks() const {
+        return task_.exists() ? task_.consumed().value : last_ticks_;
+    }
 
     /// Takes console output; 0 with console_ended() means there will be no more.
     std::uint32_t read_console(proto::JailRing ring, std::uint8_t* out, std::uint32_t count);
@@ -48,10 +50,11 @@ class Jail {
     std::uint32_t write_input(proto::Bytes data);
     void close_input();
 
-  private:
+private:
     void end(proto::Text how);
     [[nodiscard]] glue::Ring ring(proto::JailRing which) const;
-    const char* fill_parameters(const proto::Manifest& manifest, const Entropy& entropy, std::uint64_t epoch_ns);
+    const char* fill_parameters(const proto::Manifest& manifest, const Entropy& entropy,
+                                std::uint64_t epoch_ns);
 
     const proto::JailManifest* manifest_ = nullptr;
     Task task_;

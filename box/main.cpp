@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The root task. It reads the boot archive, inflates what the manifest names, starts realtime tasks and jails, and
-// then serves: console rings, faults and 9P requests all arrive as bits of one notification. All state is in one
-// static object; the main thread alone touches it.
+// The root task. It reads the boot archive, inflates what the manifest names, starts realtime tasks and
+// jails, and then serves: console rings, faults and 9P requests all arrive as bits of one notification. All
+// state is in one static object; the main thread alone touches it.
 #include "box/control_tree.hpp"
 #include "box/inflate.hpp"
 #include "box/log.hpp"
@@ -29,10 +29,10 @@ struct LoadedPart {
 };
 
 class Main {
-  public:
+public:
     void run();
 
-  private:
+private:
     [[noreturn]] void stop(const char* why);
     void initialize();
     void load_manifest();
@@ -115,7 +115,8 @@ const LoadedPart* Main::load(proto::PartKind kind, proto::Text name, const char*
             return &loaded_[i];
     proto::Part part;
     if (!archive_.find(kind, name, part)) {
-        reason = kind == proto::PartKind::image ? "image: not in the boot archive" : "program: not in the boot archive";
+        reason = kind == proto::PartKind::image ? "image: not in the boot archive"
+                                                : "program: not in the boot archive";
         return nullptr;
     }
     auto piece = memory_.take(part.inflated_size, abi::page_size);
@@ -173,7 +174,8 @@ void Main::start_jail(std::uint32_t index, std::uint64_t epoch_ns) {
 }
 
 void Main::start_jails() {
-    const std::uint64_t epoch = manifest_.has_epoch ? manifest_.epoch_ns : read_cmos_clock(glue::IoPort(abi::root_ports));
+    const std::uint64_t epoch =
+        manifest_.has_epoch ? manifest_.epoch_ns : read_cmos_clock(glue::IoPort(abi::root_ports));
     for (std::uint32_t i = 0; i < manifest_.jail_count; i++) {
         start_jail(i, epoch);
         inventory_.jail_count = i + 1;
@@ -194,7 +196,8 @@ void Main::start_tasks() {
         if (program == nullptr)
             tasks_[i].fail(task, reason);
         else
-            tasks_[i].start(memory_, task, {reinterpret_cast<const std::uint8_t*>(program->piece.data), program->size},
+            tasks_[i].start(memory_, task,
+                            {reinterpret_cast<const std::uint8_t*>(program->piece.data), program->size},
                             promised, endpoints, cores_);
         inventory_.task_count = i + 1;
     }
@@ -252,4 +255,6 @@ Main box_main;
 
 } // namespace box
 
-extern "C" void libelle_main() { box::box_main.run(); }
+extern "C" void libelle_main() {
+    box::box_main.run();
+}

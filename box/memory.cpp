@@ -15,9 +15,12 @@ using glue::native::invoke;
 namespace {
 
 // Each region has a terabyte of the box's address space.
-constexpr std::uint64_t window(unsigned i) { return std::uint64_t{i + 1} << 40; }
+constexpr std::uint64_t window(unsigned i) {
+    return std::uint64_t{i + 1} << 40;
+}
 
-Outcome<std::byte*> map_region(abi::Selector region, std::uint64_t size, std::uint64_t address, std::uint64_t flags) {
+Outcome<std::byte*> map_region(abi::Selector region, std::uint64_t size, std::uint64_t address,
+                               std::uint64_t flags) {
     abi::Selector binding = glue::allocate_selector();
     TRY(check(invoke(Operation::bind, abi::root_task, binding, abi::root_pool, region)));
     for (std::uint64_t done = 0; done < size / abi::page_size;) {
@@ -39,7 +42,8 @@ Outcome<void> Memory::initialize() {
     const auto& boot = boot_information();
     for (unsigned i = 0; i < boot.ram_regions; ++i) {
         auto region = static_cast<abi::Selector>(abi::root_ram + i);
-        std::byte* data = TRY(map_region(region, boot.ram_size[i], window(i), abi::map_read | abi::map_write));
+        std::byte* data =
+            TRY(map_region(region, boot.ram_size[i], window(i), abi::map_read | abi::map_write));
         ranges_[count_++] = {region, boot.ram_size[i], 0, data};
         total_ += boot.ram_size[i];
     }
@@ -49,7 +53,8 @@ Outcome<void> Memory::initialize() {
         return Failure(glue::Error::bad_range);
     abi::BootModuleHeader header;
     std::memcpy(&header, start, sizeof header);
-    if (header.payload_offset > boot.module_size || header.payload_size > boot.module_size - header.payload_offset)
+    if (header.payload_offset > boot.module_size ||
+        header.payload_size > boot.module_size - header.payload_offset)
         return Failure(glue::Error::bad_range);
     payload_ = {reinterpret_cast<const std::uint8_t*>(start) + header.payload_offset, header.payload_size};
     return {};

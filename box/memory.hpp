@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The box's memory: all free RAM of the machine, mapped in the box, given out in pieces. A piece knows the capability
-// of the region it lies in, so that a region for just that piece can be carved for a child.
+// The box's memory: all free RAM of the machine, mapped in the box, given out in pieces. A piece knows the
+// capability of the region it lies in, so that a region for just that piece can be carved for a child.
 #pragma once
 
 #include "l4-glue/types.hpp"
@@ -23,7 +23,8 @@ public:
     // Binds and maps every RAM region of the boot information and the boot module.
     Outcome<void> initialize();
 
-    // `size` is rounded up to `alignment` (4 KiB or 2 MiB). no_memory when no region has that much in one run.
+    // `size` is rounded up to `alignment` (4 KiB or 2 MiB). no_memory when no region has that much in one
+    // run.
     Outcome<Piece> take(std::uint64_t size, std::uint64_t alignment);
     // A capability to just this piece with `rights` (abi::region_right), paid from `pool`.
     Outcome<abi::Selector> carve(const Piece& piece, abi::Selector pool, std::uint32_t rights) const;

@@ -53,7 +53,7 @@ void RealtimeTask::start(Memory& memory, const proto::RealtimeManifest& task, pr
     p.priority = task.priority;
     p.budget = glue::Ticks{ticks_of(task.budget_ns)};
     p.period = glue::Ticks{ticks_of(task.period_ns)};
-    p.fault_endpoint = fault_endpoints[task.core];
+    p.fault_endpoints = fault_endpoints;
     if (const char* reason = task_.start(memory, p))
         fail(task, reason);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Making and destroying a child task: everything of it comes from one pool and one piece of RAM, so that it can
-// exhaust nothing else and is gone when its pool is.
+// Making and destroying a child task: everything of it comes from one pool and one piece of RAM, so that it
+// can exhaust nothing else and is gone when its pool is.
 #pragma once
 
 #include "box/elf.hpp"
@@ -11,17 +11,17 @@ namespace box {
 
 struct TaskParameters {
     proto::Text name;
-    proto::Bytes program;          // ELF
-    std::uint64_t memory = 0;      // bytes of RAM, rounded up to 2 MiB
-    std::uint64_t pool_pages = 0;  // kernel memory
-    const Piece* image = nullptr;  // read-only image, or none
-    Piece shared;                  // memory shared with the box
+    proto::Bytes program;         // ELF
+    std::uint64_t memory = 0;     // bytes of RAM, rounded up to 2 MiB
+    std::uint64_t pool_pages = 0; // kernel memory
+    const Piece* image = nullptr; // read-only image, or none
+    Piece shared;                 // memory shared with the box
     unsigned vcpus = 1;
     std::uint32_t cores[abi::max_cores] = {};
     unsigned priority = 0;
-    glue::Ticks budget, period;    // of each scheduling context; period 0: without limit
-    std::uint64_t doorbell_bits = 0; // what the box's notification gets when the child rings
-    abi::Selector fault_endpoint = 0; // on cores[0], with the badge that names the child
+    glue::Ticks budget, period;                     // of each scheduling context; period 0: without limit
+    std::uint64_t doorbell_bits = 0;                // what the box's notification gets when the child rings
+    const abi::Selector* fault_endpoints = nullptr; // one a core of the machine, badged for the child
     const char* arguments = "";
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// kernel_main: from the boot loader's state to the first user instruction. Reading order of the boot: boot.S, this
-// file, boot_root.cpp.
+// kernel_main: from the boot loader's state to the first user instruction. Reading order of the boot: boot.S,
+// this file, boot_root.cpp.
 #include "kernel/boot.hpp"
 
 #include <cstring>
@@ -12,7 +12,8 @@
 #include "kernel/panic.hpp"
 
 extern "C" const char image_start[], text_end[], rodata_end[], image_end[];
-extern "C" char trampoline_start[], trampoline_end[], trampoline_cr3[], trampoline_stack[], trampoline_entry[];
+extern "C" char trampoline_start[], trampoline_end[], trampoline_cr3[], trampoline_stack[],
+    trampoline_entry[];
 extern "C" char boot_pml4[];
 extern "C" [[noreturn]] void enter_idle();
 
@@ -145,11 +146,13 @@ void build_kernel_space(Word pool_base, Word pool_size) {
     image_tables[0][510] = arch::image_physical(image_tables[1]) | table;
     image_tables[0][511] = arch::image_physical(image_tables[2]) | table;
     image_tables[2][0] = arch::image_physical(device_pages) | table;
-    constexpr Word device = table | PageTable::uncached | PageTable::write_through | PageTable::no_execute | PageTable::global;
+    constexpr Word device =
+        table | PageTable::uncached | PageTable::write_through | PageTable::no_execute | PageTable::global;
     device_pages[0] = machine.apic_base | device;
     device_pages[1] = machine.ioapic_base | device;
     // The kernel image: exactly its pages, with the rights of its parts.
-    for (Word at = reinterpret_cast<Word>(image_start); at < reinterpret_cast<Word>(image_end); at += arch::page) {
+    for (Word at = reinterpret_cast<Word>(image_start); at < reinterpret_cast<Word>(image_end);
+         at += arch::page) {
         Word index = (at - arch::image_window) / arch::page;
         if (index / 512 >= 8)
             panic("kernel image too large");
@@ -170,7 +173,8 @@ void build_kernel_space(Word pool_base, Word pool_size) {
         Word directory = (at >> 30) - (pool_base >> 30);
         if (directory >= 2)
             panic("kernel pool too large");
-        pool_directories[directory][at >> 21 & 511] = at | table | PageTable::large | PageTable::no_execute | PageTable::global;
+        pool_directories[directory][at >> 21 & 511] =
+            at | table | PageTable::large | PageTable::no_execute | PageTable::global;
         pool_pointers[at >> 30] = arch::image_physical(pool_directories[directory]) | table;
     }
     machine.kernel_root = arch::image_physical(root_table);
@@ -180,13 +184,16 @@ void start_cores() {
     Word size = static_cast<Word>(trampoline_end - trampoline_start);
     auto* low = reinterpret_cast<char*>(trampoline);
     std::memcpy(low, trampoline_start, size);
-    auto put = [&](char* symbol, Word value) { std::memcpy(low + (symbol - trampoline_start), &value, sizeof value); };
+    auto put = [&](char* symbol, Word value) {
+        std::memcpy(low + (symbol - trampoline_start), &value, sizeof value);
+    };
     put(trampoline_cr3, arch::image_physical(boot_pml4));
     put(trampoline_entry, reinterpret_cast<Word>(&core_main));
     for (unsigned i = 1; i < machine.cores; ++i) {
         put(trampoline_stack, reinterpret_cast<Word>(&stacks[i] + 1));
         arch::send_startup(machine.apic_ids[i], trampoline / arch::page);
-        for (Word end = arch::read_tsc() + machine.ticks_per_second; !__atomic_load_n(&cores[i].online, __ATOMIC_ACQUIRE);) {
+        for (Word end = arch::read_tsc() + machine.ticks_per_second;
+             !__atomic_load_n(&cores[i].online, __ATOMIC_ACQUIRE);) {
             if (arch::read_tsc() > end)
                 panic("a core did not start within a second");
             arch::pause();

@@ -12,17 +12,20 @@ struct Ram {
     unsigned count = 0;
     RamRange module = {}; // the boot module
     void exclude(Word base, Word size);
-    // Takes `size` bytes, aligned, below `limit`, from the end of the largest range that has them; panics if none does.
+    // Takes `size` bytes, aligned, below `limit`, from the end of the largest range that has them; panics if
+    // none does.
     Word take(Word size, Word alignment, Word limit);
 };
 
-// The machine's own page tables: kernel image W^X, pool window, devices. Returns nothing that user mode can reach.
+// The machine's own page tables: kernel image W^X, pool window, devices. Returns nothing that user mode can
+// reach.
 void build_kernel_space(Word pool_base, Word pool_size);
 
 // What is loaded for the root task before the kernel leaves the one-to-one map.
 struct RootImage {
     Word base, size; // physical memory of all segments, in the order of the program headers
     Word entry;
+    Word payload_offset, payload_size; // of the boot module, for the root task
     struct Segment {
         Word address, offset, pages, bits;
     } segments[8];

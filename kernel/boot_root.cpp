@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The root task: its ELF is loaded from the boot module while low memory is mapped one to one; then its task, thread
-// and first capabilities are made, and the kernel leaves for its entry.
+// The root task: its ELF is loaded from the boot module while low memory is mapped one to one; then its task,
+// thread and first capabilities are made, and the kernel leaves for its entry.
 #include <cstring>
 
 #include "kernel/abi/boot_module.hpp"
@@ -49,27 +49,34 @@ RootImage load_root(Ram& ram) {
     Word size = ram.module.size;
     if (size < arch::page || header.magic != abi::boot_module_magic)
         panic("no boot module: start with -initrd MODULE");
-    if (header.root_offset > size || header.root_size > size - header.root_offset || header.payload_offset > size ||
-        header.payload_size > size - header.payload_offset || header.root_size < sizeof(ElfHeader))
+    if (header.root_offset > size || header.root_size > size - header.root_offset ||
+        header.payload_offset > size || header.payload_size > size - header.payload_offset ||
+        header.root_size < sizeof(ElfHeader))
         panic("boot module is truncated");
     Word elf = ram.module.base + header.root_offset;
     const auto& e = *reinterpret_cast<const ElfHeader*>(elf);
-    if (std::memcmp(e.ident, "\177ELF\2\1", 6) != 0 || e.type != 2 || e.machine != 62 || e.program_size != sizeof(ProgramHeader) ||
-        e.program_offset > header.root_size || e.program_count * sizeof(ProgramHeader) > header.root_size - e.program_offset)
+    if (std::memcmp(e.ident, "\177ELF\2\1", 6) != 0 || e.type != 2 || e.machine != 62 ||
+        e.program_size != sizeof(ProgramHeader) || e.program_offset > header.root_size ||
+        e.program_count * sizeof(ProgramHeader) > header.root_size - e.program_offset)
         panic("the root task is not a static x86-64 ELF executable");
     const auto* programs = reinterpret_cast<const ProgramHeader*>(elf + e.program_offset);
     RootImage image{};
     image.entry = e.entry;
+    image.payload_offset = header.payload_offset;
+    image.payload_size = header.payload_size;
     for (unsigned i = 0; i < e.program_count; ++i) {
         const ProgramHeader& p = programs[i];
         if (p.type != load_segment || p.memory_size == 0)
             continue;
-        if (p.offset > header.root_size || p.file_size > header.root_size - p.offset || p.file_size > p.memory_size ||
-            p.memory_size > (64 << 20) || p.address % arch::page != p.offset % arch::page || p.address > (Word{1} << 40) ||
+        if (p.offset > header.root_size || p.file_size > header.root_size - p.offset ||
+            p.file_size > p.memory_size || p.memory_size > (64 << 20) ||
+            p.address % arch::page != p.offset % arch::page || p.address > (Word{1} << 40) ||
             image.segments_count == 8)
             panic("the root task has a bad segment");
-        Word start = p.address & ~(arch::page - 1), end = (p.address + p.memory_size + arch::page - 1) & ~(arch::page - 1);
-        Word bits = (p.flags & flag_write ? PageTable::writable : 0) | (p.flags & flag_execute ? 0 : Word{PageTable::no_execute});
+        Word start = p.address & ~(arch::page - 1),
+             end = (p.address + p.memory_size + arch::page - 1) & ~(arch::page - 1);
+        Word bits = (p.flags & flag_write ? PageTable::writable : 0) |
+                    (p.flags & flag_execute ? 0 : Word{PageTable::no_execute});
         image.segments[image.segments_count++] = {start, image.size, (end - start) / arch::page, bits};
         image.size += end - start;
     }
@@ -79,7 +86,8 @@ RootImage load_root(Ram& ram) {
     for (unsigned i = 0, segment = 0; i < e.program_count; ++i) {
         const ProgramHeader& p = programs[i];
         if (p.type == load_segment && p.memory_size > 0)
-            std::memcpy(reinterpret_cast<void*>(image.base + image.segments[segment++].offset + p.address % arch::page),
+            std::memcpy(reinterpret_cast<void*>(image.base + image.segments[segment++].offset +
+                                                p.address % arch::page),
                         reinterpret_cast<const void*>(elf + p.offset), p.file_size);
     }
     return image;
@@ -106,11 +114,13 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     for (unsigned i = 0; i < image.segments_count; ++i) {
         const auto& segment = image.segments[i];
         for (Word from = 0; from < segment.pages; from += done)
-            must(task.space.map(pool, segment.address + from * arch::page, image.base + segment.offset + from * arch::page,
-                                segment.pages - from, segment.bits, false, done, flush));
+            must(task.space.map(pool, segment.address + from * arch::page,
+                                image.base + segment.offset + from * arch::page, segment.pages - from,
+                                segment.bits, false, done, flush));
     }
-    must(task.space.map(pool, abi::root_stack_top - root_stack_size, image.base + image.size - root_stack_size,
-                        root_stack_size / arch::page, PageTable::writable | PageTable::no_execute, false, done, flush));
+    must(task.space.map(pool, abi::root_stack_top - root_stack_size,
+                        image.base + image.size - root_stack_size, root_stack_size / arch::page,
+                        PageTable::writable | PageTable::no_execute, false, done, flush));
     auto* boot = static_cast<abi::BootInformation*>(must(pool.allocate_page()));
 
     Thread& thread = *static_cast<Thread*>(must(make<Thread>(pool)));
@@ -129,7 +139,8 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     thread.own_context = thread.context = &context;
     must(task.space.map_kernel_page(pool, abi::root_information_address, machine.information_page, 0));
     must(task.space.map_kernel_page(pool, abi::root_boot_address, arch::pool_physical(boot), 0));
-    must(task.space.map_kernel_page(pool, abi::root_buffer_address, arch::pool_physical(thread.buffer), PageTable::writable));
+    must(task.space.map_kernel_page(pool, abi::root_buffer_address, arch::pool_physical(thread.buffer),
+                                    PageTable::writable));
 
     auto grant = [&](Selector selector, Object* object, std::uint32_t rights) {
         must(object);
@@ -150,9 +161,12 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     grant(abi::root_ports, make<Ports>(pool), abi::port_right::all);
     grant(abi::root_console, make<Console>(pool), abi::console_right::all);
     const auto& header_base = ram.module.base;
-    region(abi::root_module, header_base & ~(arch::page - 1), (ram.module.size + arch::page - 1) & ~(arch::page - 1),
+    region(abi::root_module, header_base & ~(arch::page - 1),
+           (ram.module.size + arch::page - 1) & ~(arch::page - 1),
            abi::region_right::read | abi::region_right::carve);
     boot->module_size = ram.module.size;
+    boot->payload_offset = image.payload_offset;
+    boot->payload_size = image.payload_size;
     for (unsigned i = 0; i < ram.count && boot->ram_regions < 16; ++i) {
         Word base = (ram.ranges[i].base + arch::large_page - 1) & ~(arch::large_page - 1);
         Word end = (ram.ranges[i].base + ram.ranges[i].size) & ~(arch::large_page - 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Operations that make objects, and those that delegate capabilities. Each decodes, reserves the slot, makes, and
-// publishes last.
+// Operations that make objects, and those that delegate capabilities. Each decodes, reserves the slot, makes,
+// and publishes last.
 #include "kernel/arch/x86_64/memory.hpp"
 #include "kernel/flush.hpp"
 #include "kernel/invocation.hpp"
@@ -13,11 +13,15 @@ namespace kernel {
 
 namespace {
 
-bool page_address(Word address) { return address % abi::page_size == 0 && address < abi::user_end; }
+bool page_address(Word address) {
+    return address % abi::page_size == 0 && address < abi::user_end;
+}
 
-// The common frame of the create operations on a pool: rdi pool, rsi slot; `fill` completes the object or says why not.
+// The common frame of the create operations on a pool: rdi pool, rsi slot; `fill` completes the object or
+// says why not.
 template <class T, class Fill>
-void create(Core& core, Thread& thread, std::uint32_t rights, Fill fill, std::uint32_t needed = abi::pool_right::create) {
+void create(Core& core, Thread& thread, std::uint32_t rights, Fill fill,
+            std::uint32_t needed = abi::pool_right::create) {
     Registers& r = thread.registers;
     Lookup<Pool> pool(thread, r.rdi, needed);
     if (!pool)
@@ -89,7 +93,8 @@ void invoke_thread_create(Core& core, Thread& thread) {
         made.fpu = made.no_fpu ? nullptr : pool.allocate_page();
         Error error = made.buffer && (made.no_fpu || made.fpu) ? Error::ok : Error::no_memory;
         if (error == Error::ok && r.r8)
-            error = task->space.map_kernel_page(*task->pool, r.r8, arch::pool_physical(made.buffer), PageTable::writable);
+            error = task->space.map_kernel_page(*task->pool, r.r8, arch::pool_physical(made.buffer),
+                                                PageTable::writable);
         if (error != Error::ok) {
             if (made.buffer)
                 pool.release_page(made.buffer);
@@ -115,23 +120,28 @@ void invoke_endpoint_create(Core& core, Thread& thread) {
 }
 
 void invoke_notification_create(Core& core, Thread& thread) {
-    create<Notification>(core, thread, abi::notification_right::all,
-                         [&](Notification& notification, Pool&) { return take_core(notification, thread.registers.rdx); });
+    create<Notification>(core, thread, abi::notification_right::all, [&](Notification& notification, Pool&) {
+        return take_core(notification, thread.registers.rdx);
+    });
 }
 
 // scheduling_create(slot, core, budget, period, priority_limit): period 0 is without limit
 void invoke_scheduling_create(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    create<SchedulingContext>(core, thread, abi::scheduling_right::all, [&](SchedulingContext& context, Pool&) {
-        if (Error error = take_core(context, r.rdx); error != Error::ok)
-            return error;
-        Word budget = r.r10, period = r.r8;
-        if (budget > period || (period && budget == 0) || period > Word{1} << 48 || r.r9 >= abi::priorities)
-            return Error::bad_argument;
-        context.priority_limit = static_cast<std::uint8_t>(r.r9);
-        context.replenishments.reset(budget, period, arch::read_tsc());
-        return Error::ok;
-    }, abi::pool_right::schedule);
+    create<SchedulingContext>(
+        core, thread, abi::scheduling_right::all,
+        [&](SchedulingContext& context, Pool&) {
+            if (Error error = take_core(context, r.rdx); error != Error::ok)
+                return error;
+            Word budget = r.r10, period = r.r8;
+            if (budget > period || (period && budget == 0) || period > Word{1} << 48 ||
+                r.r9 >= abi::priorities)
+                return Error::bad_argument;
+            context.priority_limit = static_cast<std::uint8_t>(r.r9);
+            context.replenishments.reset(budget, period, arch::read_tsc());
+            return Error::ok;
+        },
+        abi::pool_right::schedule);
 }
 
 // vcpu_create(slot, thread, page_address, notification)
@@ -158,8 +168,8 @@ void invoke_vcpu_create(Core& core, Thread& thread) {
         vcpu.page = static_cast<abi::VcpuPage*>(pool.allocate_page());
         if (!vcpu.page)
             return Error::no_memory;
-        Error error = owner->task->space.map_kernel_page(*owner->task->pool, r.r10, arch::pool_physical(vcpu.page),
-                                                         PageTable::writable);
+        Error error = owner->task->space.map_kernel_page(*owner->task->pool, r.r10,
+                                                         arch::pool_physical(vcpu.page), PageTable::writable);
         if (error != Error::ok) {
             pool.release_page(vcpu.page);
             return error;
@@ -213,8 +223,8 @@ void invoke_capability_copy(Core&, Thread& thread) {
         return reply(r, Error::bad_argument);
     if (Error error = to->table.reserve(*to->pool, static_cast<Selector>(r.rsi)); error != Error::ok)
         return reply(r, error);
-    to->table.put(static_cast<Selector>(r.rsi), *found.object, found.rights & static_cast<std::uint32_t>(r.r8),
-                  r.r9 ? r.r9 : found.badge);
+    to->table.put(static_cast<Selector>(r.rsi), *found.object,
+                  found.rights & static_cast<std::uint32_t>(r.r8), r.r9 ? r.r9 : found.badge);
     reply(r, Error::ok);
 }
 

@@ -66,7 +66,8 @@ void flush_space(Task& task, bool leave) {
             continue;
         before[i] = __atomic_load_n(&core.flush_completed, __ATOMIC_RELAXED);
         asked[i] = true;
-        __atomic_store_n(&core.flush_requested, leave ? flush_request | leave_request : flush_request, __ATOMIC_RELEASE);
+        __atomic_store_n(&core.flush_requested, leave ? flush_request | leave_request : flush_request,
+                         __ATOMIC_RELEASE);
         arch::send_interrupt(core.apic_id, arch::vector_inbox);
         ++self.statistics[static_cast<unsigned>(abi::Statistic::shootdowns)];
     }
@@ -84,7 +85,8 @@ void SpinLock::acquire() {
 }
 
 Error entry_bits(std::uint32_t rights, Word flags, Word& bits) {
-    if (flags & ~Word{abi::map_read | abi::map_write | abi::map_execute | abi::map_uncached | abi::map_replace})
+    if (flags &
+        ~Word{abi::map_read | abi::map_write | abi::map_execute | abi::map_uncached | abi::map_replace})
         return Error::bad_argument;
     if (!(flags & abi::map_read))
         return Error::bad_argument;
@@ -114,7 +116,8 @@ Error map_page(Binding& binding, Word address, Word offset, Word flags) {
     if (!task || task->dying)
         return Error::dead;
     bool flush = false;
-    Error error = task->space.map(*task->pool, address, binding.base + offset, 1, bits, flags & abi::map_replace, done, flush);
+    Error error = task->space.map(*task->pool, address, binding.base + offset, 1, bits,
+                                  flags & abi::map_replace, done, flush);
     if (flush)
         flush_space(*task);
     return error;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A core's inbox: how other cores ask it to do something to its objects. Senders push an object once, with request
-// bits or-ed in, and send an IPI; the core takes the whole list in its interrupt handler.
+// A core's inbox: how other cores ask it to do something to its objects. Senders push an object once, with
+// request bits or-ed in, and send an IPI; the core takes the whole list in its interrupt handler.
 #pragma once
 
 #include "kernel/object.hpp"
@@ -32,7 +32,8 @@ public:
         CoreObject* head = __atomic_load_n(&head_, __ATOMIC_RELAXED);
         do
             object.inbox_next = head;
-        while (!__atomic_compare_exchange_n(&head_, &head, &object, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+        while (
+            !__atomic_compare_exchange_n(&head_, &head, &object, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
         return true;
     }
     bool empty() const { return !__atomic_load_n(&head_, __ATOMIC_RELAXED); }

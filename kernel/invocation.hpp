@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a handler of an operation works with: the caller's registers hold the arguments (rdi selector; rsi rdx r10 r8
-// r9) and take the results (rax error; rdx, rsi values). A handler either replies, blocks the caller, or restarts it:
-// the caller runs the same SYSCALL again after interrupts had their chance, so long work advances in bounded steps.
+// What a handler of an operation works with: the caller's registers hold the arguments (rdi selector; rsi rdx
+// r10 r8 r9) and take the results (rax error; rdx, rsi values). A handler either replies, blocks the caller,
+// or restarts it: the caller runs the same SYSCALL again after interrupts had their chance, so long work
+// advances in bounded steps.
 #pragma once
 
 #include "kernel/pool.hpp"
@@ -40,12 +41,16 @@ struct Lookup {
     T& operator*() const { return *object; }
 };
 
-inline void reply(Registers& r, Error error) { r.rax = static_cast<Word>(error); }
+inline void reply(Registers& r, Error error) {
+    r.rax = static_cast<Word>(error);
+}
 inline void reply(Registers& r, Error error, Word value) {
     r.rax = static_cast<Word>(error);
     r.rdx = value;
 }
-inline void restart(Registers& r) { r.rip -= 2; } // SYSCALL is two bytes; the arguments are untouched
+inline void restart(Registers& r) {
+    r.rip -= 2;
+} // SYSCALL is two bytes; the arguments are untouched
 
 using Handler = void (*)(Core&, Thread&);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// IPC: synchronous rendezvous at an endpoint, whose threads are all on its home core; so queues need no lock and a
-// message goes from the sender's registers to the receiver's. A call lends the caller's scheduling context to the
-// receiver, and its priority if that is higher; the reply gives both back. So a server needs no context of its own. A fault is a call that the
-// kernel makes for the faulting thread.
+// IPC: synchronous rendezvous at an endpoint, whose threads are all on its home core; so queues need no lock
+// and a message goes from the sender's registers to the receiver's. A call lends the caller's scheduling
+// context to the receiver, and its priority if that is higher; the reply gives both back. So a server needs
+// no context of its own. A fault is a call that the kernel makes for the faulting thread.
 #include <cstring>
 #include <initializer_list>
 

@@ -43,7 +43,8 @@ Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32
     }
     if (index == vectors)
         return fail(Error::no_memory);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi)); error != Error::ok)
+    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi));
+        error != Error::ok)
         return fail(error);
     Irq* irq = make<Irq>(*pool);
     if (!irq)
@@ -124,10 +125,14 @@ void invoke_port_in(Core&, Thread& thread) {
         return reply(r, Error::bad_argument);
     auto port = static_cast<std::uint16_t>(r.rsi);
     switch (r.rdx) {
-    case 1: return reply(r, Error::ok, arch::in8(port));
-    case 2: return reply(r, Error::ok, arch::in16(port));
-    case 4: return reply(r, Error::ok, arch::in32(port));
-    default: return reply(r, Error::bad_argument);
+    case 1:
+        return reply(r, Error::ok, arch::in8(port));
+    case 2:
+        return reply(r, Error::ok, arch::in16(port));
+    case 4:
+        return reply(r, Error::ok, arch::in32(port));
+    default:
+        return reply(r, Error::bad_argument);
     }
 }
 
@@ -141,10 +146,14 @@ void invoke_port_out(Core&, Thread& thread) {
     auto port = static_cast<std::uint16_t>(r.rsi);
     reply(r, Error::ok);
     switch (r.rdx) {
-    case 1: return arch::out8(port, static_cast<std::uint8_t>(r.r10));
-    case 2: return arch::out16(port, static_cast<std::uint16_t>(r.r10));
-    case 4: return arch::out32(port, static_cast<std::uint32_t>(r.r10));
-    default: return reply(r, Error::bad_argument);
+    case 1:
+        return arch::out8(port, static_cast<std::uint8_t>(r.r10));
+    case 2:
+        return arch::out16(port, static_cast<std::uint16_t>(r.r10));
+    case 4:
+        return arch::out32(port, static_cast<std::uint32_t>(r.r10));
+    default:
+        return reply(r, Error::bad_argument);
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Interrupt objects: a vector of a core, bound to a notification. The kernel masks a line, ends the interrupt and
-// signals; the driver handles the device and acknowledges, which unmasks. Messages (MSI) are edges and never masked.
+// Interrupt objects: a vector of a core, bound to a notification. The kernel masks a line, ends the interrupt
+// and signals; the driver handles the device and acknowledges, which unmasks. Messages (MSI) are edges and
+// never masked.
 #pragma once
 
 #include "kernel/thread.hpp"
@@ -10,8 +11,8 @@ namespace kernel {
 struct Irq : Object {
     static constexpr Type kind = Type::irq;
     static constexpr std::uint32_t no_line = ~0u;
-    std::uint32_t line = no_line;   // immutable: I/O APIC input, or none for a message
-    std::uint8_t vector = 0;        // immutable
+    std::uint32_t line = no_line;         // immutable: I/O APIC input, or none for a message
+    std::uint8_t vector = 0;              // immutable
     Notification* notification = nullptr; // immutable; same pool, so both die together
     Word bits = 0;
 };

@@ -29,9 +29,9 @@ struct RamRange {
 };
 
 // Boot, with low memory mapped one to one.
-void read_acpi(Word rsdp);           // fills cores and interrupt routing; panics without a MADT
-void check_features();               // panics naming what the processor lacks; fills xsave
-void enable_features();              // on each core: CR0, CR4, XCR0
-void initialize_fpu(void* area);     // the state after reset, in XSAVE format
+void read_acpi(Word rsdp);       // fills cores and interrupt routing; panics without a MADT
+void check_features();           // panics naming what the processor lacks; fills xsave
+void enable_features();          // on each core: CR0, CR4, XCR0
+void initialize_fpu(void* area); // the state after reset, in XSAVE format
 
 } // namespace kernel

@@ -16,7 +16,8 @@ bool user_range(Word address, Word pages) {
 }
 } // namespace
 
-// pool_create(slot, pages): the child appears in its slot at once and is filled in steps; it serves when it is full.
+// pool_create(slot, pages): the child appears in its slot at once and is filled in steps; it serves when it
+// is full.
 void invoke_pool_create(Core& core, Thread& thread) {
     Registers& r = thread.registers;
     Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
@@ -33,7 +34,8 @@ void invoke_pool_create(Core& core, Thread& thread) {
     }
     if (pages == 0 || pages >= pool->free_pages)
         return reply(r, pages ? Error::no_memory : Error::bad_argument);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi)); error != Error::ok)
+    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi));
+        error != Error::ok)
         return reply(r, error);
     Pool* child = make<Pool>(*pool);
     if (!child)
@@ -74,14 +76,16 @@ void invoke_region_carve(Core&, Thread& thread) {
     if (offset > region->size || size > region->size - offset)
         return reply(r, Error::bad_range);
     LockGuard guard(structure_lock);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi)); error != Error::ok)
+    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi));
+        error != Error::ok)
         return reply(r, error);
     Region* part = make<Region>(*pool);
     if (!part)
         return reply(r, Error::no_memory);
     part->base = region->base + offset;
     part->size = size;
-    thread.task->table.put(static_cast<Selector>(r.rsi), *part, static_cast<std::uint32_t>(r.r9) & region.rights, 0);
+    thread.task->table.put(static_cast<Selector>(r.rsi), *part,
+                           static_cast<std::uint32_t>(r.r9) & region.rights, 0);
     reply(r, Error::ok);
 }
 
@@ -109,7 +113,8 @@ void invoke_bind(Core& core, Thread& thread) {
     reclaim(core);
     if (task->dying || pool->dying)
         return reply(r, Error::dead);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi)); error != Error::ok)
+    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi));
+        error != Error::ok)
         return reply(r, error);
     Binding* binding = make<Binding>(*pool);
     if (!binding)
@@ -136,7 +141,8 @@ void invoke_map(Core&, Thread& thread) {
     Word address = r.rsi, offset = r.rdx, pages = r.r10, bits;
     if (!user_range(address, pages))
         return reply(r, Error::bad_address, 0);
-    if (offset % abi::page_size || offset > binding->size || pages > (binding->size - offset) / abi::page_size)
+    if (offset % abi::page_size || offset > binding->size ||
+        pages > (binding->size - offset) / abi::page_size)
         return reply(r, Error::bad_range, 0);
     if (Error error = entry_bits(binding->rights, r.r8, bits); error != Error::ok)
         return reply(r, error, 0);
@@ -146,7 +152,8 @@ void invoke_map(Core&, Thread& thread) {
         return reply(r, Error::dead, 0);
     bool flush = false;
     Word done;
-    Error error = task->space.map(*task->pool, address, binding->base + offset, pages, bits, r.r8 & abi::map_replace, done, flush);
+    Error error = task->space.map(*task->pool, address, binding->base + offset, pages, bits,
+                                  r.r8 & abi::map_replace, done, flush);
     if (flush)
         flush_space(*task);
     reply(r, error, done);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Notifications: one word of sticky bits on a home core. Signalling never blocks; from another core it goes through
-// the home core's inbox. Bits go to the vCPU page, a waiter, or a thread that receives with the notification bound.
+// Notifications: one word of sticky bits on a home core. Signalling never blocks; from another core it goes
+// through the home core's inbox. Bits go to the vCPU page, a waiter, or a thread that receives with the
+// notification bound.
 #include "kernel/invocation.hpp"
 #include "kernel/scheduler.hpp"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What every kernel object has in common, and capabilities, which name objects.
 //
-// Lifetime: an object is unlinked first (all capabilities to it are emptied, its threads leave their queues), then
-// buried; its memory returns to its pool when every core has left the kernel or idled once since (reclaim.cpp).
+// Lifetime: an object is unlinked first (all capabilities to it are emptied, its threads leave their queues),
+// then buried; its memory returns to its pool when every core has left the kernel or idled once since
+// (reclaim.cpp).
 #pragma once
 
 #include <cstdint>
@@ -20,24 +21,39 @@ class Pool;
 struct Capability;
 
 enum class Type : std::uint8_t {
-    none, pool, region, task, thread, endpoint, notification, irq, scheduling, vcpu, timer, ports, irqs, console, binding,
+    none,
+    pool,
+    region,
+    task,
+    thread,
+    endpoint,
+    notification,
+    irq,
+    scheduling,
+    vcpu,
+    timer,
+    ports,
+    irqs,
+    console,
+    binding,
 };
 
 struct Object {
     Type type = Type::none;
-    std::uint8_t core = 0;   // immutable: home core of objects that have one
-    bool dying = false;      // structure_lock for writing: no operation finds it any more
-    bool retired = false;    // structure_lock: unlinked everywhere, waits for its memory to be freed
-    Pool* pool = nullptr;    // immutable: who pays
+    std::uint8_t core = 0;       // immutable: home core of objects that have one
+    bool dying = false;          // structure_lock for writing: no operation finds it any more
+    bool retired = false;        // structure_lock: unlinked everywhere, waits for its memory to be freed
+    Pool* pool = nullptr;        // immutable: who pays
     Object* pool_next = nullptr; // structure_lock: list of the pool's objects
     Object** pool_link = nullptr;
     Capability* capabilities = nullptr; // structure_lock: list of all slots that name this object
     Object* grave_next = nullptr;       // structure_lock
 };
 
-// A slot of a capability table: an object's address with rights in its low bits (objects are 64-byte aligned).
+// A slot of a capability table: an object's address with rights in its low bits (objects are 64-byte
+// aligned).
 struct Capability {
-    Word word = 0;  // written under structure_lock, read without: see CapabilityTable::find
+    Word word = 0; // written under structure_lock, read without: see CapabilityTable::find
     Word badge = 0;
     Capability* next = nullptr; // structure_lock
     Capability** link = nullptr;
@@ -55,8 +71,9 @@ inline constexpr unsigned max_slots = capabilities_per_page * capability_pages;
 // A task's table: a directory page of pointers to pages of slots, which are made when first written.
 class CapabilityTable {
 public:
-    // The slot's content, without a lock: the object word is read twice around the badge, and a slot is emptied
-    // before it is refilled, so word and badge belong together. The object stays valid until this core leaves the kernel.
+    // The slot's content, without a lock: the object word is read twice around the badge, and a slot is
+    // emptied before it is refilled, so word and badge belong together. The object stays valid until this
+    // core leaves the kernel.
     struct Found {
         Object* object;
         std::uint32_t rights;
@@ -65,7 +82,8 @@ public:
     Found find(Selector selector) const {
         if (selector >= slots_) [[unlikely]]
             return {};
-        const Capability* page = __atomic_load_n(&directory_[selector / capabilities_per_page], __ATOMIC_ACQUIRE);
+        const Capability* page =
+            __atomic_load_n(&directory_[selector / capabilities_per_page], __ATOMIC_ACQUIRE);
         if (!page) [[unlikely]]
             return {};
         const Capability& slot = page[selector % capabilities_per_page];
@@ -79,8 +97,9 @@ public:
 
     // The rest holds structure_lock.
     Error create(Pool& pool, unsigned slots);
-    void destroy(Pool& pool);                   // empties all slots and frees the pages
-    Error reserve(Pool& pool, Selector selector); // makes the page of an empty slot; occupied, bad_argument, no_memory
+    void destroy(Pool& pool); // empties all slots and frees the pages
+    Error reserve(Pool& pool,
+                  Selector selector); // makes the page of an empty slot; occupied, bad_argument, no_memory
     void put(Selector selector, Object& object, std::uint32_t rights, Word badge); // after reserve
     Error remove(Selector selector);
 

@@ -11,9 +11,15 @@ using arch::pool_pointer;
 
 namespace {
 constexpr Word table_bits = PageTable::present | PageTable::writable | PageTable::user;
-constexpr unsigned index_of(Word address, unsigned level) { return address >> (12 + 9 * level) & 511; }
-Word* table_of(Word entry) { return pool_pointer<Word>(entry & PageTable::address_mask); }
-constexpr Word span_pages(unsigned level) { return Word{1} << 9 * level; }
+constexpr unsigned index_of(Word address, unsigned level) {
+    return address >> (12 + 9 * level) & 511;
+}
+Word* table_of(Word entry) {
+    return pool_pointer<Word>(entry & PageTable::address_mask);
+}
+constexpr Word span_pages(unsigned level) {
+    return Word{1} << 9 * level;
+}
 } // namespace
 
 Error PageTable::create(Pool& pool) {
@@ -60,7 +66,8 @@ bool PageTable::destroy(Pool& pool, unsigned steps) {
     return true;
 }
 
-// The entry for an address at a level (0: page, 1: 2 MiB); tables on the way are made if asked, large pages split.
+// The entry for an address at a level (0: page, 1: 2 MiB); tables on the way are made if asked, large pages
+// split.
 Word* PageTable::entry(Pool& pool, Word address, unsigned level, bool make, Error& error) {
     Word* table = pool_pointer<Word>(root_);
     for (unsigned at = 3; at > level; --at) {
@@ -96,7 +103,8 @@ Error PageTable::split(Pool& pool, Word* slot) {
     return Error::ok;
 }
 
-Error PageTable::map(Pool& pool, Word address, Word physical, Word pages, Word bits, bool replace, Word& done, bool& flush) {
+Error PageTable::map(Pool& pool, Word address, Word physical, Word pages, Word bits, bool replace, Word& done,
+                     bool& flush) {
     Error error = Error::ok;
     bits |= present | user | accessed;
     unsigned steps = 0;
@@ -118,8 +126,8 @@ Error PageTable::map(Pool& pool, Word address, Word physical, Word pages, Word b
     return Error::ok;
 }
 
-// Calls change(entry), which may refuse, for each mapped page of a range, skipping what has no tables; large pages that lie wholly in
-// the range are visited whole, others are split.
+// Calls change(entry), which may refuse, for each mapped page of a range, skipping what has no tables; large
+// pages that lie wholly in the range are visited whole, others are split.
 template <class Change>
 void PageTable::visit(Pool& pool, Word address, Word pages, Word& done, Error& error, Change change) {
     unsigned steps = 0;
@@ -152,7 +160,8 @@ void PageTable::visit(Pool& pool, Word address, Word pages, Word& done, Error& e
     }
 }
 
-void PageTable::unmap(Pool& pool, Word address, Word pages, Word& done, Word& seen, bool& flush, Error& error) {
+void PageTable::unmap(Pool& pool, Word address, Word pages, Word& done, Word& seen, bool& flush,
+                      Error& error) {
     visit(pool, address, pages, done, error, [&](Word& slot) {
         seen |= __atomic_exchange_n(&slot, 0, __ATOMIC_RELAXED) & (accessed | dirty);
         flush = true;
@@ -160,7 +169,8 @@ void PageTable::unmap(Pool& pool, Word address, Word pages, Word& done, Word& se
     });
 }
 
-void PageTable::protect(Pool& pool, Word address, Word pages, Word bits, Word& done, Word& seen, bool& flush, Error& error) {
+void PageTable::protect(Pool& pool, Word address, Word pages, Word bits, Word& done, Word& seen, bool& flush,
+                        Error& error) {
     visit(pool, address, pages, done, error, [&](Word& slot) {
         if ((bits & writable && !(slot & may_write)) || (!(bits & no_execute) && !(slot & may_execute)))
             return false;
@@ -204,7 +214,8 @@ Word PageTable::lookup(Word address) const {
         if (level == 0)
             return slot;
         if (slot & large)
-            return (slot & ~(address_mask | large)) | ((slot & address_mask) + (address & (arch::large_page - 1) & ~(arch::page - 1)));
+            return (slot & ~(address_mask | large)) |
+                   ((slot & address_mask) + (address & (arch::large_page - 1) & ~(arch::page - 1)));
         table = table_of(slot);
     }
 }

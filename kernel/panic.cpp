@@ -80,9 +80,23 @@ void panic_with(const abi::Registers& r, const char* reason) {
     struct {
         const char* name;
         Word value;
-    } values[] = {{"vector", r.vector}, {"error", r.error}, {"rip", r.rip}, {"cs", r.cs}, {"rflags", r.rflags}, {"rsp", r.rsp},
-                  {"cr2", arch::read_cr2()}, {"cr3", arch::read_cr3()}, {"rax", r.rax}, {"rbx", r.rbx}, {"rcx", r.rcx},
-                  {"rdx", r.rdx}, {"rsi", r.rsi}, {"rdi", r.rdi}, {"rbp", r.rbp}, {"r8", r.r8}, {"r12", r.r12}};
+    } values[] = {{"vector", r.vector},
+                  {"error", r.error},
+                  {"rip", r.rip},
+                  {"cs", r.cs},
+                  {"rflags", r.rflags},
+                  {"rsp", r.rsp},
+                  {"cr2", arch::read_cr2()},
+                  {"cr3", arch::read_cr3()},
+                  {"rax", r.rax},
+                  {"rbx", r.rbx},
+                  {"rcx", r.rcx},
+                  {"rdx", r.rdx},
+                  {"rsi", r.rsi},
+                  {"rdi", r.rdi},
+                  {"rbp", r.rbp},
+                  {"r8", r.r8},
+                  {"r12", r.r12}};
     for (const auto& v : values) {
         console_write("\n  ");
         console_write(v.name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The kernel's serial console, and the end. A panic prints the reason, registers, and every word on the stack that
-// points into kernel text ("Backtrace: address ..."); `libelle` on the host turns the addresses into names.
+// The kernel's serial console, and the end. A panic prints the reason, registers, and every word on the stack
+// that points into kernel text ("Backtrace: address ..."); `libelle` on the host turns the addresses into
+// names.
 #pragma once
 
 #include "kernel/object.hpp"

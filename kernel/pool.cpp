@@ -8,8 +8,8 @@ namespace kernel {
 using arch::page;
 
 namespace {
-PageInfo* infos;       // one per page of kernel object memory
-Word first_page;       // pool-window address of the page that infos[0] describes
+PageInfo* infos; // one per page of kernel object memory
+Word first_page; // pool-window address of the page that infos[0] describes
 
 unsigned class_of(unsigned size) {
     unsigned shift = 6;
@@ -17,7 +17,9 @@ unsigned class_of(unsigned size) {
         ++shift;
     return shift - 6;
 }
-void* page_of(const PageInfo& info) { return reinterpret_cast<void*>(first_page + static_cast<Word>(&info - infos) * page); }
+void* page_of(const PageInfo& info) {
+    return reinterpret_cast<void*>(first_page + static_cast<Word>(&info - infos) * page);
+}
 
 void clear(void* memory, Word bytes) {
     Word words = bytes / 8;
@@ -25,7 +27,9 @@ void clear(void* memory, Word bytes) {
 }
 } // namespace
 
-PageInfo& page_info(const void* pool_page) { return infos[(reinterpret_cast<Word>(pool_page) - first_page) / page]; }
+PageInfo& page_info(const void* pool_page) {
+    return infos[(reinterpret_cast<Word>(pool_page) - first_page) / page];
+}
 
 void PageList::push(PageInfo& info) {
     info.previous = nullptr;
@@ -138,7 +142,8 @@ bool Pool::take_promised(Pool& from, unsigned steps) {
 bool Pool::return_pages(Pool& to, unsigned steps) {
     to.free_pages += promised; // destroyed before it was complete
     promised = 0;
-    PageList* lists[] = {&free_, &full_, &partial_[0], &partial_[1], &partial_[2], &partial_[3], &partial_[4], &partial_[5]};
+    PageList* lists[] = {&free_,       &full_,       &partial_[0], &partial_[1],
+                         &partial_[2], &partial_[3], &partial_[4], &partial_[5]};
     for (PageList* list : lists) {
         while (PageInfo* info = list->first) {
             if (steps-- == 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Memory pools: all kernel memory. Each page of kernel object memory has a PageInfo that says which pool owns it and
-// how it is cut. A pool cuts pages into blocks of 64 .. 2048 bytes or hands out whole pages. Creating a child moves
-// pages from the parent's free list; destroying the child moves all of its pages back.
-// All members hold structure_lock.
+// Memory pools: all kernel memory. Each page of kernel object memory has a PageInfo that says which pool owns
+// it and how it is cut. A pool cuts pages into blocks of 64 .. 2048 bytes or hands out whole pages. Creating
+// a child moves pages from the parent's free list; destroying the child moves all of its pages back. All
+// members hold structure_lock.
 #pragma once
 
 #include <new>
@@ -16,8 +16,8 @@ struct PageInfo {
     PageInfo *next, *previous; // in the owner's free, partial or full list
     void* free_blocks;         // of a cut page
     std::uint16_t used_blocks;
-    std::uint16_t block_size;  // 0: whole page
-    std::uint32_t free;        // whole page on the free list
+    std::uint16_t block_size; // 0: whole page
+    std::uint32_t free;       // whole page on the free list
 };
 static_assert(sizeof(PageInfo) == 40);
 
@@ -31,14 +31,15 @@ class Pool : public Object {
 public:
     static constexpr Type kind = Type::pool;
 
-    // Takes a block of `size` bytes (at most 4096), zeroed and aligned to 64 (a page: to 4096); nullptr if exhausted.
+    // Takes a block of `size` bytes (at most 4096), zeroed and aligned to 64 (a page: to 4096); nullptr if
+    // exhausted.
     void* allocate(unsigned size);
     void release(void* block, unsigned size);
     void* allocate_page() { return allocate(4096); }
     void release_page(void* page) { release(page, 4096); }
 
-    // A child is made in steps: pages are promised at once, so that the parent cannot use them meanwhile, and moved
-    // up to `steps` at a time; true when all have been.
+    // A child is made in steps: pages are promised at once, so that the parent cannot use them meanwhile, and
+    // moved up to `steps` at a time; true when all have been.
     void promise(Pool& from, Word pages); // no more than from.free_pages
     bool take_promised(Pool& from, unsigned steps);
     // Moves up to `steps` pages of any state back to `to`; true when none is left.

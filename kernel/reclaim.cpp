@@ -10,7 +10,8 @@ namespace kernel {
 
 namespace {
 
-// One grace period is measured at a time: a snapshot of all cores' sequence numbers. Tickets count measurements.
+// One grace period is measured at a time: a snapshot of all cores' sequence numbers. Tickets count
+// measurements.
 Word snapshot[abi::max_cores];
 Word measured = 0; // measurements finished
 bool measuring = false;
@@ -38,18 +39,30 @@ bool measurement_done(const Core& self) {
 
 unsigned size_of(const Object& object) {
     switch (object.type) {
-    case Type::pool: return sizeof(Pool);
-    case Type::region: return sizeof(Region);
-    case Type::task: return sizeof(Task);
-    case Type::thread: return sizeof(Thread);
-    case Type::endpoint: return sizeof(Endpoint);
-    case Type::notification: return sizeof(Notification);
-    case Type::irq: return sizeof(Irq);
-    case Type::scheduling: return sizeof(SchedulingContext);
-    case Type::vcpu: return sizeof(Vcpu);
-    case Type::timer: return sizeof(Timer);
-    case Type::binding: return sizeof(Binding);
-    default: return sizeof(Object);
+    case Type::pool:
+        return sizeof(Pool);
+    case Type::region:
+        return sizeof(Region);
+    case Type::task:
+        return sizeof(Task);
+    case Type::thread:
+        return sizeof(Thread);
+    case Type::endpoint:
+        return sizeof(Endpoint);
+    case Type::notification:
+        return sizeof(Notification);
+    case Type::irq:
+        return sizeof(Irq);
+    case Type::scheduling:
+        return sizeof(SchedulingContext);
+    case Type::vcpu:
+        return sizeof(Vcpu);
+    case Type::timer:
+        return sizeof(Timer);
+    case Type::binding:
+        return sizeof(Binding);
+    default:
+        return sizeof(Object);
     }
 }
 
@@ -127,9 +140,15 @@ bool retire_task(Core& core, Task& task) {
 
 } // namespace
 
-Word grace_ticket() { return measured + (measuring ? 2 : 1); }
-bool grace_passed(Word ticket) { return measured >= ticket; }
-void reclaim(Core& core) { advance(core); }
+Word grace_ticket() {
+    return measured + (measuring ? 2 : 1);
+}
+bool grace_passed(Word ticket) {
+    return measured >= ticket;
+}
+void reclaim(Core& core) {
+    advance(core);
+}
 
 void bury(Object& object) {
     object.retired = true;
@@ -208,8 +227,8 @@ void destroy_step(Core& core, abi::Registers& r, Object& object) {
         restart(r);
 }
 
-// pool_destroy(): phases, one bounded step a call. All objects are retired, then a grace period, then all pages return
-// to the parent at once, whatever they held.
+// pool_destroy(): phases, one bounded step a call. All objects are retired, then a grace period, then all
+// pages return to the parent at once, whatever they held.
 void invoke_pool_destroy(Core& core, Thread& thread) {
     Registers& r = thread.registers;
     auto found = thread.task->table.find(static_cast<Selector>(r.rdi));
@@ -233,7 +252,8 @@ bool destroy_pool(Core& core, Pool& pool) {
     for (; pool.destroy_phase < 2; ++pool.destroy_phase) {
         unsigned budget = step;
         for (Object* object = pool.objects; object; object = object->pool_next) {
-            bool active = object->type == Type::task || object->type == Type::thread || object->type == Type::pool;
+            bool active =
+                object->type == Type::task || object->type == Type::thread || object->type == Type::pool;
             if (object->retired || (pool.destroy_phase == 0 && !active))
                 continue;
             if (budget-- == 0)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Destroying objects. Each call of a destroy operation does a bounded step and restarts the caller until done:
+// Destroying objects. Each call of a destroy operation does a bounded step and restarts the caller until
+// done:
 //   1. the object is marked dying: lookups refuse it, and only the destroyer's calls still reach it;
 //   2. its home core takes it out of all queues (request_kill) and says so in `killed`;
 //   3. spaces: no core has its page tables loaded any more, then the tables are freed;
-//   4. all capabilities to it are emptied; every core has left the kernel or idled once since, so no handler still holds a pointer; the memory is freed.
+//   4. all capabilities to it are emptied; every core has left the kernel or idled once since, so no handler
+//   still holds a pointer; the memory is freed.
 // All functions hold structure_lock.
 #pragma once
 

@@ -180,8 +180,8 @@ void set_task_switched(Core& core, bool on) {
         arch::clear_task_switched();
 }
 
-// Threads that use the FPU are switched eagerly; others leave the state of the last one in the registers and, if it
-// is another task's, cannot touch it.
+// Threads that use the FPU are switched eagerly; others leave the state of the last one in the registers and,
+// if it is another task's, cannot touch it.
 void switch_fpu(Core& core, Thread& next) {
     if (next.no_fpu) {
         set_task_switched(core, core.fpu_owner && core.fpu_owner->task != next.task);

@@ -36,10 +36,12 @@ void handle_requests(Core& core, Inbox& inbox);
 void send_request(CoreObject& object, std::uint32_t requests);
 
 // vCPUs (vcpu.cpp)
-Word vcpu_deadline(const Thread& thread); // of a thread that has a vCPU; no_deadline when it has been delivered
+Word vcpu_deadline(
+    const Thread& thread); // of a thread that has a vCPU; no_deadline when it has been delivered
 void vcpu_event(Core& core, Thread& thread, abi::Trap reason); // an event or deadline for a vCPU's thread
 void leave_guest(Core& core, Thread& thread, abi::Trap trap);  // the current thread returns from vcpu_run
-// A thread that is not current leaves guest mode: its registers and bases are in the page since it was switched from.
+// A thread that is not current leaves guest mode: its registers and bases are in the page since it was
+// switched from.
 void abandon_guest(Core& core, Thread& thread, Error error, abi::Trap trap);
 void forget_guest(Core& core, Thread& thread);
 // Notifications (notification.cpp)

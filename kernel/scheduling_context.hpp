@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Scheduling contexts: a budget per period, as a sporadic server in the form corrected by Stanovich et al. (2010).
-// What is consumed from a replenishment comes back one period after that replenishment became usable. The number of
-// replenishments is fixed; when full, the two latest merge at the later time: budget is delayed, never advanced.
-// Plain data without machine access; owned by its home core.
+// Scheduling contexts: a budget per period, as a sporadic server in the form corrected by Stanovich et al.
+// (2010). What is consumed from a replenishment comes back one period after that replenishment became usable.
+// The number of replenishments is fixed; when full, the two latest merge at the later time: budget is
+// delayed, never advanced. Plain data without machine access; owned by its home core.
 #pragma once
 
 #include "kernel/inbox.hpp"
@@ -44,8 +44,8 @@ public:
             entries_[0].amount = used_up ? budget_ : entries_[0].amount - used;
             return used_up;
         }
-        // The timer stops a thread when its budget ends. Twice as much at once is time that the machine lost (a
-        // hypervisor, firmware); the thread does not pay for that as well.
+        // The timer stops a thread when its budget ends. Twice as much at once is time that the machine lost
+        // (a hypervisor, firmware); the thread does not pay for that as well.
         used = used < 2 * budget_ ? used : 2 * budget_;
         while (used > 0) {
             Entry& first = entries_[0];

@@ -58,9 +58,9 @@ TEST(Replenishments, ZeroPeriodIsUnlimited) {
     EXPECT_TRUE(r.unlimited());
 }
 
-// The property that admission relies on: no window of one period contains more than twice the budget less an instant,
-// and over k periods never more than (k + 1) budgets; the sum of all entries is the budget at any time; the entries
-// are sorted.
+// The property that admission relies on: no window of one period contains more than twice the budget less an
+// instant, and over k periods never more than (k + 1) budgets; the sum of all entries is the budget at any
+// time; the entries are sorted.
 TEST(Replenishments, NoWindowGetsMoreThanItsBound) {
     for (unsigned seed = 1; seed <= 200; ++seed) {
         std::mt19937_64 random(seed);

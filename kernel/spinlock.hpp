@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The kernel has one spin lock: `structure_lock` guards creating, destroying, delegating and mapping. IPC, traps,
-// notifications and scheduling never take it. Who spins for it serves translation flushes meanwhile, since the holder
-// may be waiting for this core's answer. Interrupts are off in the kernel, so holders are not preempted.
+// The kernel has one spin lock: `structure_lock` guards creating, destroying, delegating and mapping. IPC,
+// traps, notifications and scheduling never take it. Who spins for it serves translation flushes meanwhile,
+// since the holder may be waiting for this core's answer. Interrupts are off in the kernel, so holders are
+// not preempted.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,9 @@ extern SpinLock structure_lock;
 
 class KERNEL_ANALYSIS(scoped_lockable) LockGuard {
 public:
-    explicit LockGuard(SpinLock& lock) KERNEL_ANALYSIS(acquire_capability(lock)) : lock_(lock) { lock.acquire(); }
+    explicit LockGuard(SpinLock& lock) KERNEL_ANALYSIS(acquire_capability(lock)) : lock_(lock) {
+        lock.acquire();
+    }
     ~LockGuard() KERNEL_ANALYSIS(release_capability()) { lock_.release(); }
     LockGuard(const LockGuard&) = delete;
 

@@ -17,7 +17,7 @@ struct Region : Object {
 
 struct Task : Object {
     static constexpr Type kind = Type::task;
-    PageTable space;          // structure_lock for writing
+    PageTable space; // structure_lock for writing
     CapabilityTable table;
     Thread* threads = nullptr;   // structure_lock
     Binding* bindings = nullptr; // structure_lock
@@ -27,7 +27,7 @@ struct Task : Object {
 
 struct Binding : Object {
     static constexpr Type kind = Type::binding;
-    Task* task = nullptr;  // immutable until the task dies, then nullptr
+    Task* task = nullptr;    // immutable until the task dies, then nullptr
     Word base = 0, size = 0; // of the region, immutable
     std::uint32_t rights = 0;
     Binding* task_next = nullptr; // structure_lock

@@ -27,7 +27,8 @@ bool is_inactive(const Thread& thread) {
     return thread.state == ThreadState::inactive || thread.state == ThreadState::faulted;
 }
 
-// Whether an object lives at least as long as what is made from `pool`: it comes from that pool or one above it.
+// Whether an object lives at least as long as what is made from `pool`: it comes from that pool or one above
+// it.
 bool outlives(const Object& object, const Pool* pool) {
     for (; pool; pool = pool->pool)
         if (object.pool == pool)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Threads, and the objects whose queues hold them. Everything here is owned by the thread's home core and touched
-// with interrupts off, without locks; other cores go through the inbox.
+// Threads, and the objects whose queues hold them. Everything here is owned by the thread's home core and
+// touched with interrupts off, without locks; other cores go through the inbox.
 #pragma once
 
 #include "kernel/scheduling_context.hpp"
@@ -34,24 +34,24 @@ struct Thread : CoreObject {
     Task* task = nullptr;                 // immutable
     Core* home = nullptr;                 // immutable
     std::uint8_t base_priority = 0;
-    std::uint8_t priority = 0;            // base, or a caller's if that is higher
-    bool no_fpu = false;                  // immutable
-    bool in_guest = false;                // its vCPU's user state runs instead of its own
+    std::uint8_t priority = 0; // base, or a caller's if that is higher
+    bool no_fpu = false;       // immutable
+    bool in_guest = false;     // its vCPU's user state runs instead of its own
     bool ready_queued = false;
     ThreadState state = ThreadState::inactive;
     Thread *queue_next = nullptr, *queue_previous = nullptr;
-    ThreadQueue* queue = nullptr;         // the queue it is in, if any
+    ThreadQueue* queue = nullptr; // the queue it is in, if any
 
     SchedulingContext* context = nullptr; // what it runs on now: its own or a caller's; none: it cannot run
     SchedulingContext* own_context = nullptr;
     TimerNode timer{TimerNode::What::replenish}; // replenishment, or the deadline of vcpu_wait
-    Word ticks = 0;                       // consumed
+    Word ticks = 0;                              // consumed
     Word ready_since = 0;
 
-    Thread* caller = nullptr;             // who waits for this thread's reply
-    Thread* callee = nullptr;             // whose reply this thread waits for
-    Word badge = 0;                       // of the capability it sends with, while sending
-    bool fault_pending = false;           // what it sends is a fault message, its registers are its user state
+    Thread* caller = nullptr;   // who waits for this thread's reply
+    Thread* callee = nullptr;   // whose reply this thread waits for
+    Word badge = 0;             // of the capability it sends with, while sending
+    bool fault_pending = false; // what it sends is a fault message, its registers are its user state
     Registers* fault_registers = nullptr; // never null while fault_pending
     Word fault_message[4] = {};
     std::uint32_t fault_label = 0;
@@ -60,12 +60,12 @@ struct Thread : CoreObject {
     Word fault_badge = 0;
     Notification* notification = nullptr; // bound: arrives as a message while receiving
     Vcpu* vcpu = nullptr;
-    Task* guest_task = nullptr;           // space of the guest state
+    Task* guest_task = nullptr;                              // space of the guest state
     Thread *guest_next = nullptr, *guest_previous = nullptr; // the core's preempted_guests
-    abi::MessageBuffer* buffer = nullptr; // kernel page, also mapped in the task
+    abi::MessageBuffer* buffer = nullptr;                    // kernel page, also mapped in the task
     Word buffer_address = 0;
-    void* fpu = nullptr;                  // XSAVE area (a page); none if no_fpu
-    Thread* task_next = nullptr;          // structure_lock: the task's threads
+    void* fpu = nullptr;         // XSAVE area (a page); none if no_fpu
+    Thread* task_next = nullptr; // structure_lock: the task's threads
     Thread** task_link = nullptr;
 
     Registers* frame_top() { return &registers + 1; }
@@ -81,8 +81,8 @@ struct Notification : CoreObject {
     static constexpr Type kind = Type::notification;
     Word bits = 0;
     ThreadQueue waiters;
-    Thread* bound = nullptr; // a thread that may also wait for an endpoint
-    Vcpu* vcpu = nullptr;    // bits go to this vCPU's page
+    Thread* bound = nullptr;          // a thread that may also wait for an endpoint
+    Vcpu* vcpu = nullptr;             // bits go to this vCPU's page
     alignas(64) Word remote_bits = 0; // atomic: or-ed by other cores
 };
 
@@ -92,7 +92,8 @@ struct Vcpu : CoreObject {
     Notification* notification = nullptr;
     abi::VcpuPage* page = nullptr; // kernel page, also mapped in the thread's task
     Word page_address = 0;
-    Word delivered_deadline = 0; // the value in the page that has had its effect: it counts no more until changed
+    Word delivered_deadline =
+        0; // the value in the page that has had its effect: it counts no more until changed
 };
 
 } // namespace kernel

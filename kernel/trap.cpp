@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Every entry into the kernel arrives here from entry.S: system calls of threads, exceptions, interrupts. Each ends by
-// leave_kernel with whatever thread is current by then.
+// Every entry into the kernel arrives here from entry.S: system calls of threads, exceptions, interrupts.
+// Each ends by leave_kernel with whatever thread is current by then.
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/flush.hpp"
 #include "kernel/invocation.hpp"
@@ -16,17 +16,48 @@ namespace {
 
 // Indexed by abi::Operation; the order is kernel.abi's.
 constexpr Handler handlers[] = {
-    invoke_null,          invoke_console_write, invoke_pool_create,       invoke_pool_info,
-    invoke_pool_destroy,  invoke_region_carve,  invoke_region_info,       invoke_task_create,
-    invoke_capability_copy, invoke_capability_delete, invoke_bind,        invoke_map,
-    invoke_unmap,         invoke_protect,       invoke_thread_create,     invoke_thread_configure,
-    invoke_thread_start,  invoke_thread_stop,   invoke_thread_info,       invoke_thread_destroy,
-    invoke_task_destroy,  invoke_endpoint_create, invoke_notification_create, invoke_scheduling_create,
-    invoke_vcpu_create,   invoke_vcpu_run,      invoke_vcpu_wait,         invoke_timer_create,
-    invoke_timer_set,     invoke_irq_create,    invoke_irq_acknowledge,   invoke_port_in,
-    invoke_port_out,      invoke_signal,        invoke_wait,              invoke_poll,
-    invoke_call,          invoke_receive,       invoke_reply_wait,        invoke_yield,
-    invoke_msi_create,    invoke_statistics,
+    invoke_null,
+    invoke_console_write,
+    invoke_pool_create,
+    invoke_pool_info,
+    invoke_pool_destroy,
+    invoke_region_carve,
+    invoke_region_info,
+    invoke_task_create,
+    invoke_capability_copy,
+    invoke_capability_delete,
+    invoke_bind,
+    invoke_map,
+    invoke_unmap,
+    invoke_protect,
+    invoke_thread_create,
+    invoke_thread_configure,
+    invoke_thread_start,
+    invoke_thread_stop,
+    invoke_thread_info,
+    invoke_thread_destroy,
+    invoke_task_destroy,
+    invoke_endpoint_create,
+    invoke_notification_create,
+    invoke_scheduling_create,
+    invoke_vcpu_create,
+    invoke_vcpu_run,
+    invoke_vcpu_wait,
+    invoke_timer_create,
+    invoke_timer_set,
+    invoke_irq_create,
+    invoke_irq_acknowledge,
+    invoke_port_in,
+    invoke_port_out,
+    invoke_signal,
+    invoke_wait,
+    invoke_poll,
+    invoke_call,
+    invoke_receive,
+    invoke_reply_wait,
+    invoke_yield,
+    invoke_msi_create,
+    invoke_statistics,
 };
 static_assert(sizeof(handlers) / sizeof(handlers[0]) == abi::operation_count);
 
@@ -77,8 +108,8 @@ extern "C" void handle_trap(Registers* r) {
         leave_guest(core, thread, vector == vector_page_fault ? abi::Trap::page_fault : abi::Trap::exception);
         return;
     }
-    send_fault(core, thread, vector == vector_page_fault ? abi::label_page_fault : abi::label_exception, address, error,
-               vector);
+    send_fault(core, thread, vector == vector_page_fault ? abi::label_page_fault : abi::label_exception,
+               address, error, vector);
     schedule(core);
 }
 
@@ -96,9 +127,13 @@ extern "C" void handle_kernel_trap(Registers* r) {
     schedule(core);
 }
 
-extern "C" void handle_fatal_trap(Registers* r) { panic_with(*r, "fatal exception"); }
+extern "C" void handle_fatal_trap(Registers* r) {
+    panic_with(*r, "fatal exception");
+}
 
-void invoke_null(Core&, Thread& thread) { reply(thread.registers, Error::ok); }
+void invoke_null(Core&, Thread& thread) {
+    reply(thread.registers, Error::ok);
+}
 
 void invoke_yield(Core& core, Thread& thread) {
     reply(thread.registers, Error::ok);
@@ -121,7 +156,9 @@ void invoke_statistics(Core& core, Thread& thread) {
     reply(r, Error::ok, value);
 }
 
-void handle_inbox(Core& core) { handle_requests(core, core.inbox); }
+void handle_inbox(Core& core) {
+    handle_requests(core, core.inbox);
+}
 
 void handle_requests(Core& core, Inbox& inbox) {
     inbox.drain([&](CoreObject& object, std::uint32_t requests) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vCPUs: from vcpu_run to guest mode, from a trap back to the server, and upcalls. While guest code runs, the traps'
-// registers go straight to the vCPU page; the way back to the server restores what it had when it called vcpu_run.
-// The page is shared with the server: each of its fields is read once and checked where it is used.
+// vCPUs: from vcpu_run to guest mode, from a trap back to the server, and upcalls. While guest code runs, the
+// traps' registers go straight to the vCPU page; the way back to the server restores what it had when it
+// called vcpu_run. The page is shared with the server: each of its fields is read once and checked where it
+// is used.
 #include "kernel/invocation.hpp"
 #include "kernel/machine.hpp"
 #include "kernel/scheduler.hpp"
@@ -9,7 +10,9 @@
 namespace kernel {
 
 namespace {
-Word read_once(const Word& field) { return __atomic_load_n(&field, __ATOMIC_RELAXED); }
+Word read_once(const Word& field) {
+    return __atomic_load_n(&field, __ATOMIC_RELAXED);
+}
 } // namespace
 
 Word vcpu_deadline(const Thread& thread) {
@@ -112,8 +115,8 @@ void vcpu_event(Core& core, Thread& thread, abi::Trap reason) {
     thread.registers.vector = 0; // leave by IRET: rcx and r11 belong to the interrupted code
 }
 
-// On every way to guest mode: one read and check of what decides where the processor goes. A page that asks for a
-// place outside user memory makes vcpu_run return instead.
+// On every way to guest mode: one read and check of what decides where the processor goes. A page that asks
+// for a place outside user memory makes vcpu_run return instead.
 extern "C" void prepare_guest() {
     Core& core = this_core();
     Thread& thread = *core.current;
@@ -128,7 +131,8 @@ extern "C" void prepare_guest() {
     core.guest_rsp = read_once(user.rsp);
     rflags = (rflags & arch::rflags_user) | arch::rflags_fixed | arch::rflags_interrupts;
     core.guest_rflags = rflags;
-    // SYSRET only where it does exactly what IRET would: after a system call whose RIP and RFLAGS are unchanged.
+    // SYSRET only where it does exactly what IRET would: after a system call whose RIP and RFLAGS are
+    // unchanged.
     core.guest_iret = !(read_once(user.vector) == abi::vector_system_call && read_once(user.rcx) == rip &&
                         read_once(user.r11) == rflags && !(rflags & (1 << 16)));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Byte rings in shared memory: one producer, one consumer, each in a task that does not trust the other. Positions
-// run freely and are reduced by the size, which each side takes from its own knowledge, never from the ring. A side
-// that finds positions that cannot be treats the ring as empty (or full): a hostile peer harms only its own stream.
-// Doorbells are not here: who made progress signals the peer's notification.
+// Byte rings in shared memory: one producer, one consumer, each in a task that does not trust the other.
+// Positions run freely and are reduced by the size, which each side takes from its own knowledge, never from
+// the ring. A side that finds positions that cannot be treats the ring as empty (or full): a hostile peer
+// harms only its own stream. Doorbells are not here: who made progress signals the peer's notification.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,8 @@ static_assert(sizeof(RingHeader) == 128);
 class Ring {
 public:
     // `size` is a power of two, at most 2^30, agreed on beforehand.
-    Ring(RingHeader* header, std::byte* data, std::uint32_t size) : header_(header), data_(data), size_(size) {}
+    Ring(RingHeader* header, std::byte* data, std::uint32_t size)
+        : header_(header), data_(data), size_(size) {}
     Ring() = default;
 
     // Producer: copies as much as fits, returns how much.
@@ -52,11 +53,13 @@ public:
         return count;
     }
     std::uint32_t available() const {
-        std::uint32_t used = __atomic_load_n(&header_->head, __ATOMIC_SEQ_CST) - __atomic_load_n(&header_->tail, __ATOMIC_SEQ_CST);
+        std::uint32_t used = __atomic_load_n(&header_->head, __ATOMIC_SEQ_CST) -
+                             __atomic_load_n(&header_->tail, __ATOMIC_SEQ_CST);
         return used <= size_ ? used : 0;
     }
     std::uint32_t space() const {
-        std::uint32_t used = __atomic_load_n(&header_->head, __ATOMIC_SEQ_CST) - __atomic_load_n(&header_->tail, __ATOMIC_SEQ_CST);
+        std::uint32_t used = __atomic_load_n(&header_->head, __ATOMIC_SEQ_CST) -
+                             __atomic_load_n(&header_->tail, __ATOMIC_SEQ_CST);
         return used <= size_ ? size_ - used : 0;
     }
     void close() { __atomic_store_n(&header_->closed, 1, __ATOMIC_SEQ_CST); }

@@ -17,10 +17,10 @@ template <class T, class E>
 class [[nodiscard]] Result {
 public:
     template <class U = T>
-        requires std::is_convertible_v<U&&, T>
+    requires std::is_convertible_v<U&&, T>
     constexpr Result(U&& value) : value_(std::forward<U>(value)), ok_(true) {}
     template <class F>
-        requires std::is_convertible_v<F, E>
+    requires std::is_convertible_v<F, E>
     constexpr Result(Failure<F> failure) : error_(failure.error), ok_(false) {}
     constexpr Result(Result&& other) : ok_(other.ok_) {
         if (ok_)
@@ -53,7 +53,7 @@ class [[nodiscard]] Result<void, E> {
 public:
     constexpr Result() : error_{}, ok_(true) {}
     template <class F>
-        requires std::is_convertible_v<F, E>
+    requires std::is_convertible_v<F, E>
     constexpr Result(Failure<F> failure) : error_(failure.error), ok_(false) {}
     constexpr explicit operator bool() const { return ok_; }
     constexpr bool ok() const { return ok_; }
@@ -65,10 +65,10 @@ private:
     bool ok_;
 };
 
-#define TRY(expression)                                                                                                \
-    ({                                                                                                                 \
-        auto&& try_result_ = (expression);                                                                             \
-        if (!try_result_.ok()) [[unlikely]]                                                                            \
-            return Failure(try_result_.error());                                                                       \
-        try_result_.take();                                                                                            \
+#define TRY(expression)                                                                                      \
+    ({                                                                                                       \
+        auto&& try_result_ = (expression);                                                                   \
+        if (!try_result_.ok()) [[unlikely]]                                                                  \
+            return Failure(try_result_.error());                                                             \
+        try_result_.take();                                                                                  \
     })

@@ -38,8 +38,12 @@ using CpuId = Tagged<struct CpuIdTag, std::uint32_t>;             // index of a 
 inline constexpr Ticks no_deadline{~std::uint64_t{0}};
 
 enum class Access : std::uint32_t { none = 0, read = 1, write = 2, execute = 4 };
-constexpr Access operator|(Access a, Access b) { return Access(std::uint32_t(a) | std::uint32_t(b)); }
-constexpr bool has(Access set, Access bit) { return (std::uint32_t(set) & std::uint32_t(bit)) != 0; }
+constexpr Access operator|(Access a, Access b) {
+    return Access(std::uint32_t(a) | std::uint32_t(b));
+}
+constexpr bool has(Access set, Access bit) {
+    return (std::uint32_t(set) & std::uint32_t(bit)) != 0;
+}
 
 using Trap = abi::Trap; // why Vcpu::enter returned
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Path lengths of the kernel, for runs under -icount where a tick is an instruction. Each figure is the mean of many
-// rounds after a warm-up, user stubs on both sides included, and printed as "name value".
+// Path lengths of the kernel, for runs under -icount where a tick is an instruction. Each figure is the mean
+// of many rounds after a warm-up, user stubs on both sides included, and printed as "name value".
 #include "tests/kernel/laboratory.hpp"
 
 using namespace laboratory;
@@ -11,7 +11,9 @@ constexpr unsigned rounds = 1000;
 enum Slot : Selector { slot_endpoint = 10, slot_here = 11, slot_there = 12 };
 enum Shared : unsigned { shared_spin, shared_sum, shared_count, shared_woken };
 
-Word now() { return glue::Clock::ticks().value; }
+Word now() {
+    return glue::Clock::ticks().value;
+}
 
 template <class Round>
 void measure(const char* name, Round round) {
@@ -65,7 +67,8 @@ IN_CHILD void guest_touch(Word pages) {
         asm volatile("syscall" ::: "rcx", "r11", "rax", "memory");
 }
 
-// The low-priority spinner notes the time all the while; the handler's first instruction looks how long ago that was.
+// The low-priority spinner notes the time all the while; the handler's first instruction looks how long ago
+// that was.
 IN_CHILD void handle_irq(Word) {
     for (;;) {
         (void)invoke(Operation::wait, slot_here);
@@ -90,7 +93,8 @@ void bench_ipc() {
         return thread;
     };
     (void)server(child.task, child_buffer, serve, slot_endpoint, child_stack);
-    (void)server(abi::root_task, child_buffer, serve, same, reinterpret_cast<Word>(same_stack + sizeof same_stack));
+    (void)server(abi::root_task, child_buffer, serve, same,
+                 reinterpret_cast<Word>(same_stack + sizeof same_stack));
     auto call = [](Selector endpoint, unsigned words) {
         Message message{abi::make_tag(1, words), {1, 2, 3, 4}, 0};
         (void)exchange(Operation::call, endpoint, message);
@@ -122,7 +126,8 @@ void bench_vcpu() {
     Child guest = make_child();
     Selector notification = make_notification(), vcpu = new_selector();
     constexpr Word page_address = 0x4300'0000;
-    must("vcpu_create", invoke(Operation::vcpu_create, abi::root_pool, vcpu, abi::root_thread, page_address, notification));
+    must("vcpu_create",
+         invoke(Operation::vcpu_create, abi::root_pool, vcpu, abi::root_thread, page_address, notification));
     auto& vcpu_page = *reinterpret_cast<volatile abi::VcpuPage*>(page_address);
     vcpu_page.deadline = abi::no_deadline;
     vcpu_page.user.rip = reinterpret_cast<Word>(&guest_system_calls);
@@ -132,7 +137,8 @@ void bench_vcpu() {
         if (!reply.ok() || reply.value != static_cast<Word>(trap))
             fail("unexpected trap");
     };
-    measure("vcpu_syscall", [&] { expect(invoke(Operation::vcpu_run, vcpu, guest.task), abi::Trap::system_call); });
+    measure("vcpu_syscall",
+            [&] { expect(invoke(Operation::vcpu_run, vcpu, guest.task), abi::Trap::system_call); });
 
     constexpr Word pages = 1200;
     Word ram = take_ram(1);
@@ -168,8 +174,10 @@ void bench_pager() {
     pager_binding = child.ram;
     Selector done = make_notification(), faults = new_selector();
     give(child, slot_here, done, abi::notification_right::all);
-    must("badge", invoke(Operation::capability_copy, abi::root_task, faults, abi::root_task, pager_endpoint, abi::endpoint_right::send, 7));
-    start(make_thread(abi::root_task, 0, 140, 0x4040'0000), pager, 0, reinterpret_cast<Word>(pager_stack + sizeof pager_stack));
+    must("badge", invoke(Operation::capability_copy, abi::root_task, faults, abi::root_task, pager_endpoint,
+                         abi::endpoint_right::send, 7));
+    start(make_thread(abi::root_task, 0, 140, 0x4040'0000), pager, 0,
+          reinterpret_cast<Word>(pager_stack + sizeof pager_stack));
     Selector toucher = make_thread(child.task, 0, 130, child_buffer, false, faults);
     // Page tables first: one touch in each of the tables' ranges.
     Word start_time = now();
@@ -191,7 +199,8 @@ void bench_irq() {
         port.out(0x71, value);
     };
     constexpr unsigned rtc_line = 8;
-    must("irq_create", invoke(Operation::irq_create, abi::root_irqs, irq, abi::root_pool, rtc_line, notification, 1));
+    must("irq_create",
+         invoke(Operation::irq_create, abi::root_irqs, irq, abi::root_pool, rtc_line, notification, 1));
     cmos(10, 0x26); // 1024 Hz
     cmos(11, 0x42); // periodic interrupt, 24 hours
     constexpr unsigned samples = 64;

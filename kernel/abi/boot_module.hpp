@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The boot module (QEMU's -initrd): a page with this header, the uncompressed ELF of the root task, then a payload
-// that the kernel hands to the root task unread. All offsets are from the module's start and page aligned.
+// The boot module (QEMU's -initrd): a page with this header, the uncompressed ELF of the root task, then a
+// payload that the kernel hands to the root task unread. All offsets are from the module's start and page
+// aligned.
 #pragma once
 
 #include <cstdint>

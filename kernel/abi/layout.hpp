@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Constants and shared structures of the kernel ABI: messages, information page, vCPU page, first capabilities.
+// Constants and shared structures of the kernel ABI: messages, information page, vCPU page, first
+// capabilities.
 #pragma once
 
 #include <cstddef>
@@ -36,19 +37,26 @@ enum ThreadFlags : Word {
 inline constexpr unsigned message_words = 64;
 inline constexpr unsigned register_words = 4;
 inline constexpr Word tag_page_item = Word{1} << 8;
-constexpr Word make_tag(std::uint32_t label, unsigned words, Word flags = 0) { return Word{label} << 32 | flags | words; }
-constexpr std::uint32_t tag_label(Word tag) { return static_cast<std::uint32_t>(tag >> 32); }
-constexpr unsigned tag_words(Word tag) { return tag & 0x7f; }
+constexpr Word make_tag(std::uint32_t label, unsigned words, Word flags = 0) {
+    return Word{label} << 32 | flags | words;
+}
+constexpr std::uint32_t tag_label(Word tag) {
+    return static_cast<std::uint32_t>(tag >> 32);
+}
+constexpr unsigned tag_words(Word tag) {
+    return tag & 0x7f;
+}
 
 // Labels that the kernel itself uses; users keep below label_kernel.
 enum Label : std::uint32_t {
     label_kernel = 0xffff'0000,
-    label_page_fault = 0xffff'0001, // words: address, rip, error code (x86 page-fault bits), 14
-    label_exception = 0xffff'0002,  // words: address, rip, error code, vector
+    label_page_fault = 0xffff'0001,   // words: address, rip, error code (x86 page-fault bits), 14
+    label_exception = 0xffff'0002,    // words: address, rip, error code, vector
     label_notification = 0xffff'0003, // words: bits; no reply is owed
 };
 
-// A page item: the receiver of the message (for a fault: the faulting thread) gets one page of a bound region.
+// A page item: the receiver of the message (for a fault: the faulting thread) gets one page of a bound
+// region.
 struct PageItem {
     std::uint32_t binding; // selector in the sender's table of a binding of the receiver's space
     std::uint32_t flags;   // MapFlags
@@ -84,18 +92,20 @@ enum class Trap : Word {
     deadline = 5,    // `deadline` has passed
 };
 
-// One page per vCPU, owned by the kernel, mapped in the server's task. The kernel touches it on the vCPU's core only.
+// One page per vCPU, owned by the kernel, mapped in the server's task. The kernel touches it on the vCPU's
+// core only.
 struct VcpuPage {
     Registers user; // state to resume and state at the trap
     Word fs_base, gs_base;
     Word fault_address;
-    Word deadline; // absolute ticks at which vcpu_run or vcpu_wait returns, or an upcall happens; no_deadline for none.
-                   // The kernel looks at it in vcpu_run and vcpu_wait, at switches, and whenever its timer fires
+    Word deadline; // absolute ticks at which vcpu_run or vcpu_wait returns, or an upcall happens; no_deadline
+                   // for none. The kernel looks at it in vcpu_run and vcpu_wait, at switches, and whenever
+                   // its timer fires
     Word events;   // notification bits that arrived; the server takes them with one atomic exchange
     std::uint32_t upcall_enable; // 1: an event or deadline interrupts the server's own code by an upcall
     std::uint32_t pending;       // set by the kernel when it could not upcall; cleared by the server
     Word upcall_entry, upcall_stack;
-    Word stolen;   // ticks since start in which the vCPU was ready but did not run
+    Word stolen; // ticks since start in which the vCPU was ready but did not run
     Word reserved[3];
     Registers upcall; // own state at the upcall; the server resumes it by itself
 };
@@ -108,12 +118,12 @@ inline constexpr Word information_magic = 0x3150494b4c4c4542ull;
 struct InformationPage {
     Word magic;
     std::uint32_t version, cores;
-    Word ticks_per_second;         // of the time-stamp counter
+    Word ticks_per_second;                // of the time-stamp counter
     std::uint64_t nanoseconds_multiplier; // nanoseconds = (ticks - boot_ticks) * multiplier >> 32
     Word boot_ticks;
-    Word xsave_size;               // bytes of extended state in use
-    Word xsave_mask;               // XCR0
-    Word features;                 // reserved, zero
+    Word xsave_size; // bytes of extended state in use
+    Word xsave_mask; // XCR0
+    Word features;   // reserved, zero
 };
 
 enum class ThreadState : Word { inactive, ready, receiving, sending, waiting_reply, waiting, faulted, dead };
@@ -133,10 +143,10 @@ enum RootSelector : Selector {
     root_ram = 16,   // RAM regions of free memory, BootInformation::ram_regions of them
 };
 inline constexpr unsigned root_table_slots = 65536;
-inline constexpr Word root_boot_address = 0x10'0000;         // BootInformation, read-only
-inline constexpr Word root_information_address = 0x10'1000;  // information page of the root task
-inline constexpr Word root_buffer_address = 0x10'2000;       // message buffer of the first thread
-inline constexpr Word root_stack_top = 0x18'0000;            // 64 KiB below
+inline constexpr Word root_boot_address = 0x10'0000;        // BootInformation, read-only
+inline constexpr Word root_information_address = 0x10'1000; // information page of the root task
+inline constexpr Word root_buffer_address = 0x10'2000;      // message buffer of the first thread
+inline constexpr Word root_stack_top = 0x18'0000;           // 64 KiB below
 
 struct BootInformation {
     Word module_size;    // bytes; the region is rounded up to pages
@@ -144,7 +154,7 @@ struct BootInformation {
     Word payload_size;
     std::uint32_t ram_regions;
     std::uint32_t reserved;
-    Word ram_size[16];   // bytes of each region; all aligned to large pages
+    Word ram_size[16]; // bytes of each region; all aligned to large pages
     char command_line[1024];
 };
 static_assert(sizeof(BootInformation) <= page_size);

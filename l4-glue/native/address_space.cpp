@@ -31,7 +31,8 @@ Outcome<void> AddressSpace::create() {
     const abi::Selector regions[] = {start_ram, start_image};
     for (unsigned i = 0; i < (start().image_size ? 2u : 1u); ++i) {
         binding_[i] = allocate_selector();
-        auto reply = binding_[i] ? invoke(Operation::bind, task_, binding_[i], start_pool, regions[i]) : native::Reply{Error::no_memory, 0, 0};
+        auto reply = binding_[i] ? invoke(Operation::bind, task_, binding_[i], start_pool, regions[i])
+                                 : native::Reply{Error::no_memory, 0, 0};
         if (!reply.ok()) {
             free_selector(binding_[i]);
             binding_[i] = 0;
@@ -54,11 +55,13 @@ void AddressSpace::destroy() {
     task_ = 0;
 }
 
-Outcome<void> AddressSpace::map(UserAddress address, Source source, RamOffset offset, std::size_t pages, Access access) {
+Outcome<void> AddressSpace::map(UserAddress address, Source source, RamOffset offset, std::size_t pages,
+                                Access access) {
     std::uint64_t done = 0;
     while (done < pages) {
-        auto reply = invoke(Operation::map, binding_[static_cast<unsigned>(source)], address.value + done * page_size,
-                            offset.value + done * page_size, pages - done, flags_of(access) | abi::map_replace);
+        auto reply =
+            invoke(Operation::map, binding_[static_cast<unsigned>(source)], address.value + done * page_size,
+                   offset.value + done * page_size, pages - done, flags_of(access) | abi::map_replace);
         if (!reply.ok())
             return Failure(reply.error);
         done += reply.value;
@@ -79,9 +82,11 @@ void AddressSpace::protect(UserAddress address, std::size_t pages, Access access
     if (access == Access::none)
         return unmap(address, pages);
     for (std::uint64_t done = 0; done < pages;) {
-        auto reply = invoke(Operation::protect, task_, address.value + done * page_size, pages - done, flags_of(access));
+        auto reply = invoke(Operation::protect, task_, address.value + done * page_size, pages - done,
+                            flags_of(access));
         if (!reply.ok())
-            return unmap(UserAddress{address.value + done * page_size}, pages - done); // fails closed: it faults again
+            return unmap(UserAddress{address.value + done * page_size},
+                         pages - done); // fails closed: it faults again
         done += reply.value;
     }
 }

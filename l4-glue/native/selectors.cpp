@@ -6,9 +6,9 @@ namespace glue {
 
 namespace {
 constexpr unsigned words = start_table_slots / 64;
-std::uint64_t used[words] = {~std::uint64_t{0}}; // the first 64 are the box's
-std::uint32_t hint = 1;
-static_assert(start_free == 64);
+std::uint64_t used[words] = {~std::uint64_t{0}, ~std::uint64_t{0}}; // the first 128 are the box's
+std::uint32_t hint = 2;
+static_assert(start_free == 128);
 } // namespace
 
 abi::Selector allocate_selector() {
@@ -18,7 +18,8 @@ abi::Selector allocate_selector() {
         std::uint64_t old = __atomic_load_n(&used[at], __ATOMIC_RELAXED);
         while (~old) {
             unsigned bit = static_cast<unsigned>(__builtin_ctzll(~old));
-            if (__atomic_compare_exchange_n(&used[at], &old, old | std::uint64_t{1} << bit, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            if (__atomic_compare_exchange_n(&used[at], &old, old | std::uint64_t{1} << bit, false,
+                                            __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
                 __atomic_store_n(&hint, at, __ATOMIC_RELAXED);
                 return at * 64 + bit;
             }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From the first instruction to libelle_main: constructors run, and the windows that the box prepared are in place.
+// From the first instruction to libelle_main: constructors run, and the windows that the box prepared are in
+// place.
 #include "glue/console.hpp"
 #include "glue/invoke.hpp"
 
@@ -17,6 +18,12 @@ extern "C" void glue_start() {
 }
 
 // What the compiler may ask for and must never happen here.
-extern "C" void __cxa_pure_virtual() { asm volatile("ud2"); }
-void operator delete(void*) noexcept { asm volatile("ud2"); }
-void operator delete(void*, unsigned long) noexcept { asm volatile("ud2"); }
+extern "C" void __cxa_pure_virtual() {
+    asm volatile("ud2");
+}
+void operator delete(void*) noexcept {
+    asm volatile("ud2");
+}
+void operator delete(void*, unsigned long) noexcept {
+    asm volatile("ud2");
+}

@@ -45,13 +45,16 @@ struct VcpuStart {
         if (n > 0) {
             thread = allocate_selector();
             TRY(check(invoke(Operation::notification_create, start_pool, vcpu.notification_, core)));
-            TRY(check(invoke(Operation::thread_create, start_pool, thread, start_task, core, buffer_address + n * page_size, 0)));
-            TRY(check(invoke(Operation::thread_configure, thread, start().priority, start_scheduling + n, 0, 0)));
+            TRY(check(invoke(Operation::thread_create, start_pool, thread, start_task, core,
+                             buffer_address + n * page_size, 0)));
+            TRY(check(invoke(Operation::thread_configure, thread, start().priority, start_scheduling + n,
+                             start_fault_endpoint + n, 0)));
         }
         TRY(check(invoke(Operation::capability_copy, start_task, vcpu.kick_, start_task, vcpu.notification_,
                          abi::notification_right::signal, n == 0 ? 0 : Vcpu::event_kick)));
         std::uint64_t address = vcpu_page_address + n * page_size;
-        TRY(check(invoke(Operation::vcpu_create, start_pool, vcpu.selector_, thread, address, vcpu.notification_)));
+        TRY(check(
+            invoke(Operation::vcpu_create, start_pool, vcpu.selector_, thread, address, vcpu.notification_)));
         vcpu.page_ = reinterpret_cast<abi::VcpuPage*>(address);
         vcpu.page_->deadline = abi::no_deadline;
         upcall_stacks[n].page = address;
@@ -72,11 +75,17 @@ Outcome<void> Vcpu::start_all(CoreEntry entry) {
     return {};
 }
 
-Vcpu& Vcpu::of(CpuId cpu) { return vcpus[cpu.value]; }
+Vcpu& Vcpu::of(CpuId cpu) {
+    return vcpus[cpu.value];
+}
 
-void Vcpu::kick() { (void)invoke(Operation::signal, kick_); }
+void Vcpu::kick() {
+    (void)invoke(Operation::signal, kick_);
+}
 
-void Vcpu::set_upcall_handler(UpcallHandler handler) { glue_upcall_handler = handler; }
+void Vcpu::set_upcall_handler(UpcallHandler handler) {
+    glue_upcall_handler = handler;
+}
 
 Trap Vcpu::failed(Error error) {
     // The server handed the kernel a state it refuses: bases or an instruction pointer outside user memory.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Stands in for a personality in tests of the box and the command: prints its parameters, copies stdin to stdout, and
-// ends as its arguments say. Arguments: exit N | signal N | fault | fail TEXT | spin | flood BYTES | foreign.
+// Stands in for a personality in tests of the box and the command: prints its parameters, copies stdin to
+// stdout, and ends as its arguments say. Arguments: exit N | signal N | fault | fail TEXT | spin | flood
+// BYTES | foreign.
 #include "glue/console.hpp"
 #include "glue/thread.hpp"
 #include "l4-glue/channel.hpp"
@@ -9,12 +10,15 @@
 
 namespace {
 
-proto::JailShared& shared() { return *reinterpret_cast<proto::JailShared*>(glue::shared_window); }
+proto::JailShared& shared() {
+    return *reinterpret_cast<proto::JailShared*>(glue::shared_window);
+}
 const glue::Notification doorbell{glue::start_doorbell};
 const glue::Notification event{glue::start_event};
 
 glue::Ring ring(proto::JailRing which) {
-    return {reinterpret_cast<glue::RingHeader*>(&shared().ring[which]), shared().data[which], proto::console_ring_size};
+    return {reinterpret_cast<glue::RingHeader*>(&shared().ring[which]), shared().data[which],
+            proto::console_ring_size};
 }
 
 void write(proto::JailRing which, const char* data, std::size_t size) {
@@ -33,9 +37,13 @@ void write(proto::JailRing which, const char* data, std::size_t size) {
     }
 }
 
-void print(const char* text) { write(proto::ring_stdout, text, __builtin_strlen(text)); }
+void print(const char* text) {
+    write(proto::ring_stdout, text, __builtin_strlen(text));
+}
 
-bool same(const char* a, const char* b) { return __builtin_strcmp(a, b) == 0; }
+bool same(const char* a, const char* b) {
+    return __builtin_strcmp(a, b) == 0;
+}
 
 unsigned long number(const char* text) {
     unsigned long value = 0;
@@ -62,8 +70,8 @@ void copy_stdin() {
 
 [[noreturn]] void end(proto::JailState state, std::uint32_t wait_status) {
     shared().status.wait_status = wait_status;
-    __atomic_store_n(reinterpret_cast<std::uint32_t*>(&shared().status.state), static_cast<std::uint32_t>(state),
-                     __ATOMIC_RELEASE);
+    __atomic_store_n(reinterpret_cast<std::uint32_t*>(&shared().status.state),
+                     static_cast<std::uint32_t>(state), __ATOMIC_RELEASE);
     doorbell.signal();
     while (true)
         (void)event.wait();
@@ -85,15 +93,20 @@ void try_foreign() {
     show("bind another's region", invoke(Operation::bind, glue::start_task, 71, glue::start_pool, 40));
     show("bind own RAM", invoke(Operation::bind, glue::start_task, 72, glue::start_pool, glue::start_ram));
     const std::uint64_t pages = glue::start().ram_size / glue::page_size;
-    show("map beyond own RAM", invoke(Operation::map, 72, 0x7000'0000'0000, pages * glue::page_size, 1, abi::map_read));
-    show("map across the end", invoke(Operation::map, 72, 0x7000'0000'0000, (pages - 1) * glue::page_size, 2, abi::map_read));
-    show("carve beyond own RAM",
-         invoke(Operation::region_carve, glue::start_ram, 73, glue::start_pool, 0, (pages + 1) * glue::page_size, 15));
+    show("map beyond own RAM",
+         invoke(Operation::map, 72, 0x7000'0000'0000, pages * glue::page_size, 1, abi::map_read));
+    show("map across the end",
+         invoke(Operation::map, 72, 0x7000'0000'0000, (pages - 1) * glue::page_size, 2, abi::map_read));
+    show("carve beyond own RAM", invoke(Operation::region_carve, glue::start_ram, 73, glue::start_pool, 0,
+                                        (pages + 1) * glue::page_size, 15));
     show("map at a kernel address", invoke(Operation::map, 72, 0xffff'8000'0000'0000, 0, 1, abi::map_read));
-    show("write the image", invoke(Operation::bind, glue::start_task, 74, glue::start_pool, glue::start_image));
-    show("image writable", invoke(Operation::map, 74, 0x7100'0000'0000, 0, 1, abi::map_read | abi::map_write));
+    show("write the image",
+         invoke(Operation::bind, glue::start_task, 74, glue::start_pool, glue::start_image));
+    show("image writable",
+         invoke(Operation::map, 74, 0x7100'0000'0000, 0, 1, abi::map_read | abi::map_write));
     show("ports", invoke(Operation::port_in, abi::root_ports, 0x2fd, 1));
-    show("interrupts", invoke(Operation::irq_create, abi::root_irqs, 75, glue::start_pool, 3, glue::start_event));
+    show("interrupts",
+         invoke(Operation::irq_create, abi::root_irqs, 75, glue::start_pool, 3, glue::start_event));
 }
 
 } // namespace

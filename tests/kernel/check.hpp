@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of the kernel suite: each is a function, listed in main.cpp; a failed CHECK names itself and the suite goes on.
+// Tests of the kernel suite: each is a function, listed in main.cpp; a failed CHECK names itself and the
+// suite goes on.
 #pragma once
 
 #include "tests/kernel/laboratory.hpp"
@@ -10,12 +11,12 @@ extern unsigned failures;
 
 void report(const char* file, int line, const char* expression, Word got, Word wanted);
 
-#define CHECK_EQ(got, wanted)                                                                                          \
-    do {                                                                                                               \
-        auto got_ = static_cast<Word>(got);                                                                            \
-        auto wanted_ = static_cast<Word>(wanted);                                                                      \
-        if (got_ != wanted_)                                                                                           \
-            laboratory::report(__FILE_NAME__, __LINE__, #got, got_, wanted_);                                          \
+#define CHECK_EQ(got, wanted)                                                                                \
+    do {                                                                                                     \
+        auto got_ = static_cast<Word>(got);                                                                  \
+        auto wanted_ = static_cast<Word>(wanted);                                                            \
+        if (got_ != wanted_)                                                                                 \
+            laboratory::report(__FILE_NAME__, __LINE__, #got, got_, wanted_);                                \
     } while (0)
 #define CHECK(condition) CHECK_EQ(static_cast<bool>(condition), true)
 #define CHECK_ERROR(reply, wanted) CHECK_EQ((reply).error, glue::Error::wanted)

@@ -9,7 +9,9 @@ namespace {
 enum Slot : Selector { slot_endpoint = 10, slot_here = 11, slot_there = 12 };
 constexpr unsigned cell = 64; // first word of the shared page that these tests use
 
-unsigned core_count() { return reinterpret_cast<const abi::InformationPage*>(abi::root_information_address)->cores; }
+unsigned core_count() {
+    return reinterpret_cast<const abi::InformationPage*>(abi::root_information_address)->cores;
+}
 
 // Adds one to each register word and echoes; label 9 makes it reply with the badge it saw.
 IN_CHILD void serve(Word endpoint) {
@@ -51,7 +53,6 @@ IN_CHILD void fault_by_wild_pointer(Word) {
     asm volatile("ud2");
 }
 
-
 } // namespace
 
 void test_threads() {
@@ -67,12 +68,15 @@ void test_threads() {
     CHECK_ERROR(create(0, child_data, 0), occupied);
     CHECK_ERROR(create(0, child_buffer, abi::thread_no_fpu), ok);
     Selector scheduling = new_selector();
-    CHECK_ERROR(invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, 10, 5, 100), bad_argument);
-    CHECK_ERROR(invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, 0, 10, 100), bad_argument);
+    CHECK_ERROR(invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, 10, 5, 100),
+                bad_argument);
+    CHECK_ERROR(invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, 0, 10, 100),
+                bad_argument);
     CHECK_ERROR(invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, 0, 0, 256), bad_argument);
     CHECK_ERROR(invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, 0, 0, 90), ok);
     CHECK_ERROR(invoke(Operation::thread_configure, thread, 256, scheduling), bad_argument);
-    CHECK_ERROR(invoke(Operation::thread_configure, thread, 91, scheduling), no_right); // above the context's limit
+    CHECK_ERROR(invoke(Operation::thread_configure, thread, 91, scheduling),
+                no_right); // above the context's limit
     CHECK_ERROR(invoke(Operation::thread_configure, thread, 90, scheduling), ok);
     CHECK_ERROR(invoke(Operation::thread_start, thread, abi::user_end, 0), bad_address);
     CHECK_EQ(invoke(Operation::thread_info, thread).value, abi::ThreadState::inactive);
@@ -108,7 +112,8 @@ void test_ipc() {
     Selector endpoint = make_endpoint(), badged = new_selector();
     CHECK_ERROR(invoke(Operation::endpoint_create, abi::root_pool, new_selector(), 99), bad_argument);
     give(child, slot_endpoint, endpoint, abi::endpoint_right::all);
-    must("badge", invoke(Operation::capability_copy, abi::root_task, badged, abi::root_task, endpoint, abi::endpoint_right::send, 77));
+    must("badge", invoke(Operation::capability_copy, abi::root_task, badged, abi::root_task, endpoint,
+                         abi::endpoint_right::send, 77));
     Selector server = make_thread(child.task, 0, 120, child_buffer);
     start(server, serve, slot_endpoint, child_stack);
     CHECK_EQ(invoke(Operation::thread_info, server).value, abi::ThreadState::receiving);
@@ -134,7 +139,8 @@ void test_ipc() {
 
     // A fault is a call; the reply's page item resumes it.
     Selector faults = make_endpoint(), fault_badge = new_selector(), done = make_notification();
-    must("badge", invoke(Operation::capability_copy, abi::root_task, fault_badge, abi::root_task, faults, abi::endpoint_right::send, 3));
+    must("badge", invoke(Operation::capability_copy, abi::root_task, fault_badge, abi::root_task, faults,
+                         abi::endpoint_right::send, 3));
     give(child, slot_there, done, abi::notification_right::signal);
     Selector faulty = make_thread(child.task, 0, 90, child_buffer + page, false, fault_badge);
     start(faulty, fault_by_wild_pointer, 0, child_stack - 256);
@@ -214,7 +220,8 @@ void test_ipc_across_cores() {
 
 void test_notifications() {
     Selector notification = make_notification(), second = new_selector();
-    must("badge", invoke(Operation::capability_copy, abi::root_task, second, abi::root_task, notification, abi::notification_right::signal, 0x30));
+    must("badge", invoke(Operation::capability_copy, abi::root_task, second, abi::root_task, notification,
+                         abi::notification_right::signal, 0x30));
     CHECK_ERROR(invoke(Operation::poll, notification), would_block);
     CHECK_ERROR(invoke(Operation::signal, notification), ok);
     CHECK_ERROR(invoke(Operation::signal, second), ok);
@@ -272,7 +279,9 @@ void test_timers() {
 
 void test_interrupts() {
     Selector notification = make_notification(), irq = new_selector();
-    auto create = [&](Word line) { return invoke(Operation::irq_create, abi::root_irqs, irq, abi::root_pool, line, notification, 1); };
+    auto create = [&](Word line) {
+        return invoke(Operation::irq_create, abi::root_irqs, irq, abi::root_pool, line, notification, 1);
+    };
     CHECK_ERROR(create(5000), bad_argument);
     CHECK_ERROR(create(8), ok);
     CHECK_ERROR(create(8), occupied);
@@ -292,22 +301,24 @@ void test_interrupts() {
     cmos(11, 0x02);
     CHECK_ERROR(invoke(Operation::port_in, abi::root_ports, 0x10000, 1), bad_argument);
     CHECK_ERROR(invoke(Operation::port_in, abi::root_ports, 0x70, 3), bad_argument);
-    Reply msi = invoke(Operation::msi_create, abi::root_irqs, new_selector(), abi::root_pool, notification, 2);
+    Reply msi =
+        invoke(Operation::msi_create, abi::root_irqs, new_selector(), abi::root_pool, notification, 2);
     CHECK_ERROR(msi, ok);
     CHECK_EQ(msi.value >> 20, 0xfee);
     CHECK(msi.second >= 0x30 && msi.second < 0xf0);
 }
 
 void test_scheduling() {
-    // Two threads of one priority, each with 1 ms of 4 ms: over 40 ms each gets about its 10. Only where time is counted
-    // in instructions (1 GHz); elsewhere the host may hold an interrupt back as long as it likes.
+    // Two threads of one priority, each with 1 ms of 4 ms: over 40 ms each gets about its 10. Only where time
+    // is counted in instructions (1 GHz); elsewhere the host may hold an interrupt back as long as it likes.
     Child child = make_child();
     Word ms = glue::Clock::ticks_per_second() / 1000;
     Selector threads[2];
     for (unsigned i = 0; i < 2; ++i) {
         threads[i] = new_selector();
         Selector scheduling = new_selector();
-        must("thread", invoke(Operation::thread_create, abi::root_pool, threads[i], child.task, 0, child_buffer + i * page, abi::thread_no_fpu));
+        must("thread", invoke(Operation::thread_create, abi::root_pool, threads[i], child.task, 0,
+                              child_buffer + i * page, abi::thread_no_fpu));
         must("context", invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, ms, 4 * ms, 100));
         must("configure", invoke(Operation::thread_configure, threads[i], 80, scheduling));
         start(threads[i], count_up, 0, child_stack - i * 256);
@@ -318,7 +329,8 @@ void test_scheduling() {
     (void)alarm.wait();
     for (Selector thread : threads) {
         Word used = invoke(Operation::thread_info, thread).second;
-        CHECK(used > 0 && (glue::Clock::ticks_per_second() != 1'000'000'000 || (used >= 8 * ms && used <= 11 * ms)));
+        CHECK(used > 0 &&
+              (glue::Clock::ticks_per_second() != 1'000'000'000 || (used >= 8 * ms && used <= 11 * ms)));
     }
     CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
 }

@@ -14,7 +14,8 @@ Word data_offset, section_offset, section_pages;
 
 void map(const char* what, Selector binding, Word address, Word offset, Word pages, Word flags) {
     for (Word done = 0; done < pages;) {
-        Reply reply = invoke(Operation::map, binding, address + done * page, offset + done * page, pages - done, flags);
+        Reply reply =
+            invoke(Operation::map, binding, address + done * page, offset + done * page, pages - done, flags);
         must(what, reply);
         done += reply.value;
     }
@@ -37,7 +38,8 @@ void initialize() {
     section_pages = (static_cast<Word>(child_section_end - child_section_start) + page - 1) / page;
     section_offset = take_ram(section_pages);
     map("map section", our_binding, scratch, section_offset, section_pages, abi::map_read | abi::map_write);
-    std::memcpy(reinterpret_cast<void*>(scratch), child_section_start, static_cast<Word>(child_section_end - child_section_start));
+    std::memcpy(reinterpret_cast<void*>(scratch), child_section_start,
+                static_cast<Word>(child_section_end - child_section_start));
     must("unmap", invoke(Operation::unmap, abi::root_task, scratch, section_pages));
 }
 
@@ -45,7 +47,8 @@ Child make_child(Selector pool, unsigned slots) {
     Child child{new_selector(), new_selector()};
     must("task_create", invoke(Operation::task_create, pool, child.task, slots, 0));
     must("bind child", invoke(Operation::bind, child.task, child.ram, pool, abi::root_ram));
-    map("map child", child.ram, reinterpret_cast<Word>(child_section_start), section_offset, section_pages, abi::map_read | abi::map_execute);
+    map("map child", child.ram, reinterpret_cast<Word>(child_section_start), section_offset, section_pages,
+        abi::map_read | abi::map_execute);
     map("map child data", child.ram, child_data, data_offset, 1, abi::map_read | abi::map_write);
     map("map child stack", child.ram, child_stack - page, take_ram(1), 1, abi::map_read | abi::map_write);
     return child;
@@ -55,19 +58,23 @@ void give(const Child& child, Selector slot, Selector what, std::uint32_t rights
     must("give", invoke(Operation::capability_copy, child.task, slot, abi::root_task, what, rights, badge));
 }
 
-Selector make_thread(Selector task, unsigned core, unsigned priority, Word buffer, bool passive, Selector fault_endpoint, Selector pool) {
+Selector make_thread(Selector task, unsigned core, unsigned priority, Word buffer, bool passive,
+                     Selector fault_endpoint, Selector pool) {
     Selector thread = new_selector(), scheduling = 0;
-    must("thread_create", invoke(Operation::thread_create, pool, thread, task, core, buffer, abi::thread_no_fpu));
+    must("thread_create",
+         invoke(Operation::thread_create, pool, thread, task, core, buffer, abi::thread_no_fpu));
     if (!passive) {
         scheduling = new_selector();
         must("scheduling_create", invoke(Operation::scheduling_create, pool, scheduling, core, 0, 0, 255));
     }
-    must("thread_configure", invoke(Operation::thread_configure, thread, priority, scheduling, fault_endpoint, 0));
+    must("thread_configure",
+         invoke(Operation::thread_configure, thread, priority, scheduling, fault_endpoint, 0));
     return thread;
 }
 
 void start(Selector thread, void (*function)(Word), Word argument, Word stack_top) {
-    must("thread_start", invoke(Operation::thread_start, thread, reinterpret_cast<Word>(function), stack_top - 8, argument));
+    must("thread_start",
+         invoke(Operation::thread_start, thread, reinterpret_cast<Word>(function), stack_top - 8, argument));
 }
 
 Selector make_endpoint(unsigned core, Selector pool) {
@@ -82,10 +89,16 @@ Selector make_notification(unsigned core, Selector pool) {
     return made;
 }
 
-Selector new_selector() { return glue::allocate_selector(); }
+Selector new_selector() {
+    return glue::allocate_selector();
+}
 
-void print(const char* text) { glue::Console::write(text); }
-void print(Word value) { glue::Console::write_decimal(value); }
+void print(const char* text) {
+    glue::Console::write(text);
+}
+void print(Word value) {
+    glue::Console::write_decimal(value);
+}
 
 void fail(const char* what) {
     print("FAIL ");
@@ -102,7 +115,9 @@ void must(const char* what, Error error) {
     print(": ");
     fail(what);
 }
-void must(const char* what, Reply reply) { must(what, reply.error); }
+void must(const char* what, Reply reply) {
+    must(what, reply.error);
+}
 
 void finish(unsigned status) {
     print(status == 0 ? "DONE\n" : "FAILED\n");

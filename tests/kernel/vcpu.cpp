@@ -15,7 +15,9 @@ constexpr Word vcpu_address = 0x4300'0000;
 Selector vcpu, vcpu_notification, vcpu_event;
 Child guest;
 
-auto& vcpu_page() { return *reinterpret_cast<volatile abi::VcpuPage*>(vcpu_address); }
+auto& vcpu_page() {
+    return *reinterpret_cast<volatile abi::VcpuPage*>(vcpu_address);
+}
 
 IN_CHILD void guest_loop(Word) {
     for (;;)
@@ -45,7 +47,9 @@ void prepare(void (*function)(Word)) {
     page_.events = 0;
 }
 
-Reply run() { return invoke(Operation::vcpu_run, vcpu, guest.task); }
+Reply run() {
+    return invoke(Operation::vcpu_run, vcpu, guest.task);
+}
 
 volatile Word upcalls;
 alignas(16) std::byte upcall_stack[4096];
@@ -103,7 +107,8 @@ void test_vcpu() {
     CHECK_ERROR(create(vcpu_address + 1, vcpu_notification), bad_address);
     CHECK_ERROR(create(vcpu_address, abi::root_pool), bad_capability);
     CHECK_ERROR(create(vcpu_address, vcpu_notification), ok);
-    must("badge", invoke(Operation::capability_copy, abi::root_task, vcpu_event, abi::root_task, vcpu_notification, abi::notification_right::signal, 0x40));
+    must("badge", invoke(Operation::capability_copy, abi::root_task, vcpu_event, abi::root_task,
+                         vcpu_notification, abi::notification_right::signal, 0x40));
 
     prepare(guest_calls);
     Reply trap = run();
@@ -118,7 +123,8 @@ void test_vcpu() {
     CHECK_EQ(run().value, abi::Trap::page_fault);
     CHECK_EQ(vcpu_page().fault_address, 0x7777'0000);
     CHECK_EQ(vcpu_page().user.error, 6);
-    must("map", invoke(Operation::map, guest.ram, 0x7777'0000, take_ram(1), 1, abi::map_read | abi::map_write));
+    must("map",
+         invoke(Operation::map, guest.ram, 0x7777'0000, take_ram(1), 1, abi::map_read | abi::map_write));
     CHECK_EQ(run().value, abi::Trap::exception);
     CHECK_EQ(vcpu_page().user.vector, 6);
 
@@ -127,7 +133,8 @@ void test_vcpu() {
     vcpu_page().deadline = glue::Clock::ticks().value;
     CHECK_EQ(run().value, abi::Trap::deadline);
     shared<Word>(cell) = 0;
-    for (int i = 0; i < 1000 && shared<Word>(cell) == 0; ++i) { // a busy host may let it pass before the guest runs
+    for (int i = 0; i < 1000 && shared<Word>(cell) == 0;
+         ++i) { // a busy host may let it pass before the guest runs
         Word deadline = glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 1000;
         vcpu_page().deadline = deadline;
         CHECK_EQ(run().value, abi::Trap::deadline);
@@ -143,12 +150,14 @@ void test_vcpu() {
     prepare(guest_loop);
     Selector timer = new_selector();
     must("timer", invoke(Operation::timer_create, abi::root_pool, timer, vcpu_event, 0x80));
-    must("set", invoke(Operation::timer_set, timer, glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 1000));
+    must("set", invoke(Operation::timer_set, timer,
+                       glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 1000));
     CHECK_EQ(run().value, abi::Trap::event);
     CHECK_EQ(vcpu_page().events, 0x80);
     // vcpu_wait: until an event, or the deadline.
     prepare(guest_loop);
-    must("set", invoke(Operation::timer_set, timer, glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 1000));
+    must("set", invoke(Operation::timer_set, timer,
+                       glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 1000));
     CHECK_ERROR(invoke(Operation::vcpu_wait, vcpu), ok);
     CHECK_EQ(vcpu_page().events, 0x80);
     prepare(guest_loop);
@@ -190,7 +199,12 @@ void test_upcalls() {
             ++steps;
         }
         CHECK_EQ(upcalls, i + 1);
-        CHECK_EQ(b - a, [&] { Word d = 2; for (Word s = 0; s < steps; ++s) d *= 3; return d; }());
+        CHECK_EQ(b - a, [&] {
+            Word d = 2;
+            for (Word s = 0; s < steps; ++s)
+                d *= 3;
+            return d;
+        }());
         page_.deadline = abi::no_deadline;
     }
     page_.pending = 0;
@@ -226,7 +240,8 @@ void test_leaving_to_guest() {
     CHECK_EQ(run().value, abi::Trap::system_call);
     CHECK_EQ(page_.user.r11 & (0x3000 | 0x4000 | 0x20000 | 0x200), 0x200);
     CHECK_EQ(page_.user.cs, 0x23);
-    // Single step: the trap arrives from user mode after one instruction, also right at a system call's return.
+    // Single step: the trap arrives from user mode after one instruction, also right at a system call's
+    // return.
     prepare(guest_calls);
     page_.user.rflags = 0x302;
     CHECK_EQ(run().value, abi::Trap::exception);
@@ -269,8 +284,10 @@ void make_and_destroy(unsigned core, unsigned delay) {
     give(child, slot_endpoint, endpoint, abi::endpoint_right::all);
     give(child, slot_here, idle, abi::notification_right::all);
     for (unsigned i = 0; i < 3; ++i) // senders that nobody receives from
-        start(make_thread(child.task, core, 90, child_buffer + i * page, false, 0, pool), call_forever, 0, child_stack - i * 256);
-    start(make_thread(child.task, core, 80, child_buffer + 5 * page, false, 0, pool), spin, 0, child_stack - 5 * 256);
+        start(make_thread(child.task, core, 90, child_buffer + i * page, false, 0, pool), call_forever, 0,
+              child_stack - i * 256);
+    start(make_thread(child.task, core, 80, child_buffer + 5 * page, false, 0, pool), spin, 0,
+          child_stack - 5 * 256);
     Selector timer = new_selector();
     must("timer", invoke(Operation::timer_create, pool, timer, idle, 1));
     if (core == 0)

@@ -344,8 +344,7 @@ bool start_chain(Chain& chain) {
     auto core = glue::start().core[0];
     unsigned priority = glue::start().priority + 1;
     auto target = glue::Notification(glue::Vcpu::of(CpuId{0}).notification()).badged(1u << Chain::bit);
-    if (!target.ok() ||
-        !chain.handler.attach(CpuId{0}, Chain::bit, Chain::bottom, &chain, "timer").ok())
+    if (!target.ok() || !chain.handler.attach(CpuId{0}, Chain::bit, Chain::bottom, &chain, "timer").ok())
         return false;
     irq::IrqThread::Parameters p;
     p.pool = glue::start_pool;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The one ACPI table the kernel needs: the MADT, for cores and interrupt routing. Read at boot with low memory mapped
-// one to one; everything in it is checked against the table's length.
+// The one ACPI table the kernel needs: the MADT, for cores and interrupt routing. Read at boot with low
+// memory mapped one to one; everything in it is checked against the table's length.
 #include <cstring>
 
 #include "kernel/machine.hpp"
@@ -25,7 +25,9 @@ struct [[gnu::packed]] Header {
 };
 static_assert(sizeof(Header) == 36);
 
-const std::uint8_t* at(Word physical) { return reinterpret_cast<const std::uint8_t*>(physical); }
+const std::uint8_t* at(Word physical) {
+    return reinterpret_cast<const std::uint8_t*>(physical);
+}
 
 const Rsdp* find_rsdp(Word hint) {
     auto matches = [](Word address) { return std::memcmp(at(address), "RSD PTR ", 8) == 0; };
@@ -53,7 +55,8 @@ void read_acpi(Word hint) {
     const auto* rsdt = reinterpret_cast<const Header*>(Word{rsdp->rsdt});
     const Header* madt = nullptr;
     for (unsigned i = 0; rsdt->length >= sizeof(Header) && i < (rsdt->length - sizeof(Header)) / 4; ++i) {
-        const auto* table = reinterpret_cast<const Header*>(Word{field<std::uint32_t>(at(Word(rsdp->rsdt)), 36 + 4 * i)});
+        const auto* table =
+            reinterpret_cast<const Header*>(Word{field<std::uint32_t>(at(Word(rsdp->rsdt)), 36 + 4 * i)});
         if (std::memcmp(table->signature, "APIC", 4) == 0)
             madt = table;
     }
@@ -68,7 +71,8 @@ void read_acpi(Word hint) {
         unsigned length = entry[1];
         if (length < 2 || offset + length > madt->length)
             break;
-        if (entry[0] == 0 && length >= 8 && field<std::uint32_t>(entry, 4) & 1 && machine.cores < abi::max_cores) {
+        if (entry[0] == 0 && length >= 8 && field<std::uint32_t>(entry, 4) & 1 &&
+            machine.cores < abi::max_cores) {
             machine.apic_ids[machine.cores++] = entry[3];
         } else if (entry[0] == 1 && length >= 12 && !machine.ioapic_base) {
             machine.ioapic_base = field<std::uint32_t>(entry, 4);

@@ -9,9 +9,19 @@ namespace arch {
 
 namespace {
 enum Local : unsigned {
-    local_id = 0x20, local_tpr = 0x80, local_eoi = 0xb0, local_spurious = 0xf0, local_icr_low = 0x300, local_icr_high = 0x310,
-    local_timer = 0x320, local_lint0 = 0x350, local_lint1 = 0x360, local_error = 0x370, local_initial = 0x380,
-    local_current = 0x390, local_divide = 0x3e0,
+    local_id = 0x20,
+    local_tpr = 0x80,
+    local_eoi = 0xb0,
+    local_spurious = 0xf0,
+    local_icr_low = 0x300,
+    local_icr_high = 0x310,
+    local_timer = 0x320,
+    local_lint0 = 0x350,
+    local_lint1 = 0x360,
+    local_error = 0x370,
+    local_initial = 0x380,
+    local_current = 0x390,
+    local_divide = 0x3e0,
 };
 constexpr std::uint32_t masked_bit = 1 << 16;
 
@@ -31,8 +41,9 @@ void io_write(unsigned index, std::uint32_t value) {
 } // namespace
 
 void initialize_apic() {
-    // The old interrupt controllers first, while the local APIC still listens to them: a tick that the firmware left
-    // pending there would otherwise be served with no vector (a general-protection fault in emulation).
+    // The old interrupt controllers first, while the local APIC still listens to them: a tick that the
+    // firmware left pending there would otherwise be served with no vector (a general-protection fault in
+    // emulation).
     out8(0x21, 0xff);
     out8(0xa1, 0xff);
     local(local_spurious) = 0x100 | vector_spurious;
@@ -45,8 +56,12 @@ void initialize_apic() {
     local(local_initial) = 0;
 }
 
-std::uint32_t apic_id() { return local(local_id) >> 24; }
-void end_of_interrupt() { local(local_eoi) = 0; }
+std::uint32_t apic_id() {
+    return local(local_id) >> 24;
+}
+void end_of_interrupt() {
+    local(local_eoi) = 0;
+}
 
 void send_interrupt(std::uint32_t id, Word vector) {
     local(local_icr_high) = id << 24;
@@ -80,12 +95,15 @@ void set_timer(Word deadline, Word now) {
     local(local_initial) = count > 0xffff'ffffu ? 0xffff'ffffu : static_cast<std::uint32_t>(count);
 }
 
-unsigned ioapic_lines() { return (io_read(1) >> 16 & 0xff) + 1; }
+unsigned ioapic_lines() {
+    return (io_read(1) >> 16 & 0xff) + 1;
+}
 
 void route(unsigned line, Word vector, std::uint32_t id, std::uint16_t flags) {
     bool low = (flags & 3) == 3, level = (flags >> 2 & 3) == 3;
     io_write(0x10 + 2 * line + 1, id << 24);
-    io_write(0x10 + 2 * line, static_cast<std::uint32_t>(vector) | (low ? 1 << 13 : 0) | (level ? 1 << 15 : 0) | masked_bit);
+    io_write(0x10 + 2 * line,
+             static_cast<std::uint32_t>(vector) | (low ? 1 << 13 : 0) | (level ? 1 << 15 : 0) | masked_bit);
 }
 
 void mask(unsigned line, bool masked) {

@@ -12,7 +12,7 @@ using Word = std::uint64_t;
 inline constexpr Word vector_device = 0x30, vector_device_end = 0xf0;
 inline constexpr Word vector_timer = 0xf0, vector_inbox = 0xf1, vector_spurious = 0xff;
 
-void initialize_apic();        // on each core
+void initialize_apic(); // on each core
 std::uint32_t apic_id();
 void end_of_interrupt();
 void send_interrupt(std::uint32_t apic_id, Word vector);

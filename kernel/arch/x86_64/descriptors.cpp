@@ -24,8 +24,12 @@ struct [[gnu::packed]] Pointer {
 };
 
 enum Msr : std::uint32_t {
-    msr_efer = 0xc0000080, msr_star = 0xc0000081, msr_lstar = 0xc0000082, msr_sfmask = 0xc0000084,
-    msr_gs_base = 0xc0000101, msr_kernel_gs_base = 0xc0000102,
+    msr_efer = 0xc0000080,
+    msr_star = 0xc0000081,
+    msr_lstar = 0xc0000082,
+    msr_sfmask = 0xc0000084,
+    msr_gs_base = 0xc0000101,
+    msr_kernel_gs_base = 0xc0000102,
 };
 
 } // namespace
@@ -35,14 +39,27 @@ void initialize_idt() {
         std::uint64_t stub = trap_stubs[vector];
         std::uint8_t ist = 0;
         switch (vector) {
-        case 1: ist = ist_debug; break;
-        case 2: ist = ist_nmi; break;
-        case 8: ist = ist_double_fault; break;
-        case 18: ist = ist_machine_check; break;
+        case 1:
+            ist = ist_debug;
+            break;
+        case 2:
+            ist = ist_nmi;
+            break;
+        case 8:
+            ist = ist_double_fault;
+            break;
+        case 18:
+            ist = ist_machine_check;
+            break;
         }
         bool user = vector == 3 || vector == 4; // INT3, INTO
-        idt[vector] = {static_cast<std::uint16_t>(stub), kernel_code, ist, static_cast<std::uint8_t>(user ? 0xee : 0x8e),
-                       static_cast<std::uint16_t>(stub >> 16), static_cast<std::uint32_t>(stub >> 32), 0};
+        idt[vector] = {static_cast<std::uint16_t>(stub),
+                       kernel_code,
+                       ist,
+                       static_cast<std::uint8_t>(user ? 0xee : 0x8e),
+                       static_cast<std::uint16_t>(stub >> 16),
+                       static_cast<std::uint32_t>(stub >> 32),
+                       0};
     }
 }
 
@@ -62,7 +79,8 @@ void Descriptors::load(void* core) {
     }
     Pointer gdt_pointer{sizeof(gdt) - 1, gdt}, idt_pointer{sizeof(idt) - 1, idt};
     asm volatile("lgdt %0; lidt %1" ::"m"(gdt_pointer), "m"(idt_pointer));
-    asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" ::"i"(kernel_code) : "rax", "memory");
+    asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" ::"i"(kernel_code)
+                 : "rax", "memory");
     asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss" ::"r"(static_cast<std::uint32_t>(kernel_data)));
     asm volatile("mov %0, %%fs; mov %0, %%gs" ::"r"(0));
     asm volatile("ltr %0" ::"r"(static_cast<std::uint16_t>(task_state)));
@@ -72,7 +90,8 @@ void Descriptors::load(void* core) {
     // SYSCALL loads CS from bits 32-47; SYSRET loads SS from 48-63 plus 8 and CS from it plus 16.
     write_msr(msr_star, kernel_code << 32 | (kernel_data | 3) << 48);
     write_msr(msr_lstar, reinterpret_cast<std::uint64_t>(&system_call_entry));
-    write_msr(msr_sfmask, 0x200 | 0x100 | 0x400 | 0x40000 | 0x4000 | 0x3000 | 0x10000); // IF TF DF AC NT IOPL RF
+    write_msr(msr_sfmask,
+              0x200 | 0x100 | 0x400 | 0x40000 | 0x4000 | 0x3000 | 0x10000); // IF TF DF AC NT IOPL RF
     asm volatile("mov %0, %%ds; mov %0, %%es" ::"r"(static_cast<std::uint32_t>(user_data)));
 }
 

@@ -9,8 +9,8 @@
 namespace kernel {
 
 namespace {
-constexpr Word cr4_osfxsr = 1 << 9, cr4_osxmmexcpt = 1 << 10, cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16, cr4_osxsave = 1 << 18,
-               cr4_smep = 1 << 20, cr4_smap = 1 << 21, cr4_pge = 1 << 7;
+constexpr Word cr4_osfxsr = 1 << 9, cr4_osxmmexcpt = 1 << 10, cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16,
+               cr4_osxsave = 1 << 18, cr4_smep = 1 << 20, cr4_smap = 1 << 21, cr4_pge = 1 << 7;
 constexpr Word xcr0_x87_sse_avx = 7, xcr0_avx512 = 0xe0;
 bool has_umip;
 } // namespace
@@ -21,9 +21,12 @@ void check_features() {
         bool there;
         const char* name;
     } needed[] = {
-        {(basic.ecx & 1 << 26) != 0, "XSAVE"},          {(extended.ebx & 1) != 0, "FSGSBASE"},
-        {(extended.ebx & 1 << 7) != 0, "SMEP"},         {(extended.ebx & 1 << 20) != 0, "SMAP"},
-        {(basic.edx & 1 << 9) != 0, "a local APIC"},    {(arch::cpuid(0x80000001).edx & 1 << 20) != 0, "no-execute pages"},
+        {(basic.ecx & 1 << 26) != 0, "XSAVE"},
+        {(extended.ebx & 1) != 0, "FSGSBASE"},
+        {(extended.ebx & 1 << 7) != 0, "SMEP"},
+        {(extended.ebx & 1 << 20) != 0, "SMAP"},
+        {(basic.edx & 1 << 9) != 0, "a local APIC"},
+        {(arch::cpuid(0x80000001).edx & 1 << 20) != 0, "no-execute pages"},
     };
     for (const auto& feature : needed)
         if (!feature.there) {
@@ -47,9 +50,10 @@ void check_features() {
 }
 
 void enable_features() {
-    arch::write_cr4(arch::read_cr4() | cr4_osxsave | cr4_osfxsr | cr4_osxmmexcpt | cr4_fsgsbase | cr4_smep | cr4_smap | cr4_pge |
-                    (has_umip ? cr4_umip : 0));
-    arch::write_cr0((arch::read_cr0() & ~Word{1 << 2 | 1 << 3}) | 1 << 1 | 1 << 5 | 1 << 16); // EM, TS off; MP, NE, WP on
+    arch::write_cr4(arch::read_cr4() | cr4_osxsave | cr4_osfxsr | cr4_osxmmexcpt | cr4_fsgsbase | cr4_smep |
+                    cr4_smap | cr4_pge | (has_umip ? cr4_umip : 0));
+    arch::write_cr0((arch::read_cr0() & ~Word{1 << 2 | 1 << 3}) | 1 << 1 | 1 << 5 |
+                    1 << 16); // EM, TS off; MP, NE, WP on
     arch::write_xcr0(machine.xsave_mask);
 }
 

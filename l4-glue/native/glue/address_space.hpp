@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Address spaces and RAM of the native platform. Ram is the task's own region, mapped linearly at ram_window; an
-// AddressSpace is a kernel task without capabilities, made from the task's pool, into which pages of regions are
-// mapped. All calls may be made in a critical section; none blocks.
+// Address spaces and RAM of the native platform. Ram is the task's own region, mapped linearly at ram_window;
+// an AddressSpace is a kernel task without capabilities, made from the task's pool, into which pages of
+// regions are mapped. All calls may be made in a critical section; none blocks.
 #pragma once
 
 #include <span>
@@ -11,7 +11,9 @@
 
 namespace glue {
 
-inline const StartInformation& start() { return *reinterpret_cast<const StartInformation*>(start_address); }
+inline const StartInformation& start() {
+    return *reinterpret_cast<const StartInformation*>(start_address);
+}
 
 // Selectors are handed out by one allocator a task (l4-glue/native/selectors.cpp); 0 when the table is full.
 abi::Selector allocate_selector();
@@ -20,10 +22,16 @@ void free_selector(abi::Selector selector);
 // The task's RAM: all of it is mapped at ram_window, so that an offset is a pointer.
 class Ram {
 public:
-    static std::byte* pointer(RamOffset offset) { return reinterpret_cast<std::byte*>(ram_window + offset.value); }
-    static RamOffset offset(const void* pointer) { return RamOffset{reinterpret_cast<std::uint64_t>(pointer) - ram_window}; }
+    static std::byte* pointer(RamOffset offset) {
+        return reinterpret_cast<std::byte*>(ram_window + offset.value);
+    }
+    static RamOffset offset(const void* pointer) {
+        return RamOffset{reinterpret_cast<std::uint64_t>(pointer) - ram_window};
+    }
     static std::uint64_t size() { return start().ram_size; }
-    static std::uint64_t used() { return start().ram_used; } // the start of the region holds the program itself
+    static std::uint64_t used() {
+        return start().ram_used;
+    } // the start of the region holds the program itself
     static std::span<const std::byte> image() {
         return {reinterpret_cast<const std::byte*>(image_window), start().image_size};
     }

@@ -16,8 +16,8 @@ public:
     static Nanoseconds now() { return to_nanoseconds(ticks()); }
     static Nanoseconds to_nanoseconds(Ticks t) {
         const auto& page = information();
-        return Nanoseconds{
-            static_cast<std::uint64_t>((static_cast<unsigned __int128>(t.value - page.boot_ticks) * page.nanoseconds_multiplier) >> 32)};
+        return Nanoseconds{static_cast<std::uint64_t>(
+            (static_cast<unsigned __int128>(t.value - page.boot_ticks) * page.nanoseconds_multiplier) >> 32)};
     }
     // The tick at or after a time; no_deadline for times beyond the counter.
     static Ticks to_ticks(Nanoseconds n) {
@@ -25,7 +25,8 @@ public:
         std::uint64_t seconds = n.value / 1'000'000'000, rest = n.value % 1'000'000'000;
         if (seconds >= ~std::uint64_t{0} / 2 / page.ticks_per_second)
             return no_deadline;
-        return Ticks{seconds * page.ticks_per_second + rest * page.ticks_per_second / 1'000'000'000 + page.boot_ticks + 1};
+        return Ticks{seconds * page.ticks_per_second + rest * page.ticks_per_second / 1'000'000'000 +
+                     page.boot_ticks + 1};
     }
     static std::uint64_t ticks_per_second() { return information().ticks_per_second; }
 

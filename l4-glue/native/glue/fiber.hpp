@@ -22,8 +22,8 @@ constexpr bool upcall_due() {
     return false;
 }
 
-// The word at `offset` of what set_cpu_local() was given, in one instruction. Only for words that are constant in each
-// thread: the compiler may read it once for a whole function.
+// The word at `offset` of what set_cpu_local() was given, in one instruction. Only for words that are
+// constant in each thread: the compiler may read it once for a whole function.
 template <class T, std::size_t offset>
 inline T cpu_local_constant() {
     T value;

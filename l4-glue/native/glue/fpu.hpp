@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Extended register state of BSD threads (XSAVE). The personality never uses these registers itself: it saves and
-// restores them when it changes BSD threads. The area is 64-byte aligned and Fpu::size() bytes long.
+// Extended register state of BSD threads (XSAVE). The personality never uses these registers itself: it saves
+// and restores them when it changes BSD threads. The area is 64-byte aligned and Fpu::size() bytes long.
 #pragma once
 
 #include "l4-glue/start.hpp"
@@ -12,7 +12,9 @@ public:
     static std::size_t size() { return information().xsave_size; } // 576 and up
     // Writes the state after reset (FCW 0x37f, MXCSR 0x1f80) into an area.
     static void initialize(std::byte* area);
-    static void save(std::byte* area) { asm volatile("xsave64 %0" : "+m"(*area) : "a"(mask_low()), "d"(mask_high()) : "memory"); }
+    static void save(std::byte* area) {
+        asm volatile("xsave64 %0" : "+m"(*area) : "a"(mask_low()), "d"(mask_high()) : "memory");
+    }
     // Loads a state that may come from user memory: false (and a reset state) if the processor refuses it.
     static bool restore(const std::byte* area);
 

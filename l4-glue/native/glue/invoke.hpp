@@ -18,8 +18,8 @@ struct Reply {
 };
 
 // Invokes an operation; registers as kernel/abi/kernel.abi says.
-[[gnu::always_inline]] inline Reply invoke(Operation operation, Selector selector, Word a = 0, Word b = 0, Word c = 0,
-                                           Word d = 0, Word e = 0) {
+[[gnu::always_inline]] inline Reply invoke(Operation operation, Selector selector, Word a = 0, Word b = 0,
+                                           Word c = 0, Word d = 0, Word e = 0) {
     Word rax = static_cast<Word>(operation), rdi = selector, rsi = a, rdx = b;
     register Word r10 asm("r10") = c;
     register Word r8 asm("r8") = d;

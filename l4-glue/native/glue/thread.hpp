@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// L4 objects of the native platform for the box, drivers and IRQ threads. A wrapper owns no kernel object: they live
-// as long as the pool they came from. `create` functions take a pool selector and pick a free selector.
+// L4 objects of the native platform for the box, drivers and IRQ threads. A wrapper owns no kernel object:
+// they live as long as the pool they came from. `create` functions take a pool selector and pick a free
+// selector.
 #pragma once
 
 #include "glue/address_space.hpp"
@@ -20,8 +21,8 @@ public:
     // A capability that signals `bits`.
     Outcome<Notification> badged(std::uint64_t bits) const {
         Notification made(allocate_selector());
-        TRY(native::check(native::invoke(abi::Operation::capability_copy, start_task, made.selector_, start_task, selector_,
-                                         abi::notification_right::signal, bits)));
+        TRY(native::check(native::invoke(abi::Operation::capability_copy, start_task, made.selector_,
+                                         start_task, selector_, abi::notification_right::signal, bits)));
         return made;
     }
     void signal() const { (void)native::invoke(abi::Operation::signal, selector_); }
@@ -46,10 +47,13 @@ public:
     static Outcome<Timer> create(abi::Selector pool, const Notification& notification, std::uint64_t bits) {
         Timer made;
         made.selector_ = allocate_selector();
-        TRY(native::check(native::invoke(abi::Operation::timer_create, pool, made.selector_, notification.selector(), bits)));
+        TRY(native::check(native::invoke(abi::Operation::timer_create, pool, made.selector_,
+                                         notification.selector(), bits)));
         return made;
     }
-    void set(Ticks deadline) const { (void)native::invoke(abi::Operation::timer_set, selector_, deadline.value); }
+    void set(Ticks deadline) const {
+        (void)native::invoke(abi::Operation::timer_set, selector_, deadline.value);
+    }
     void cancel() const { (void)native::invoke(abi::Operation::timer_set, selector_, 0); }
 
 private:
@@ -59,10 +63,12 @@ private:
 // An interrupt line bound to a notification of the same pool.
 class Irq {
 public:
-    static Outcome<Irq> create(abi::Selector irqs, abi::Selector pool, unsigned line, const Notification& notification, std::uint64_t bits) {
+    static Outcome<Irq> create(abi::Selector irqs, abi::Selector pool, unsigned line,
+                               const Notification& notification, std::uint64_t bits) {
         Irq made;
         made.selector_ = allocate_selector();
-        TRY(native::check(native::invoke(abi::Operation::irq_create, irqs, made.selector_, pool, line, notification.selector(), bits)));
+        TRY(native::check(native::invoke(abi::Operation::irq_create, irqs, made.selector_, pool, line,
+                                         notification.selector(), bits)));
         return made;
     }
     void acknowledge() const { (void)native::invoke(abi::Operation::irq_acknowledge, selector_); }
@@ -100,16 +106,19 @@ public:
     static Outcome<Thread> create(const Parameters& p) {
         Thread made;
         made.selector_ = allocate_selector();
-        TRY(native::check(native::invoke(abi::Operation::thread_create, p.pool, made.selector_, start_task, p.core, p.buffer,
+        TRY(native::check(native::invoke(abi::Operation::thread_create, p.pool, made.selector_, start_task,
+                                         p.core, p.buffer,
                                          p.no_fpu ? std::uint64_t{abi::thread_no_fpu} : 0)));
-        TRY(native::check(native::invoke(abi::Operation::thread_configure, made.selector_, p.priority, p.scheduling, p.fault_endpoint, 0)));
+        TRY(native::check(native::invoke(abi::Operation::thread_configure, made.selector_, p.priority,
+                                         p.scheduling, p.fault_endpoint, 0)));
         return made;
     }
     // `stack_end` is the address after the stack's last byte, 16-byte aligned.
     Outcome<void> start(void (*function)(void*), void* argument, void* stack_end) const {
         auto* top = static_cast<std::uint64_t*>(stack_end) - 1;
-        return native::check(native::invoke(abi::Operation::thread_start, selector_, reinterpret_cast<std::uint64_t>(function),
-                                            reinterpret_cast<std::uint64_t>(top), reinterpret_cast<std::uint64_t>(argument)));
+        return native::check(
+            native::invoke(abi::Operation::thread_start, selector_, reinterpret_cast<std::uint64_t>(function),
+                           reinterpret_cast<std::uint64_t>(top), reinterpret_cast<std::uint64_t>(argument)));
     }
     // Takes the thread off its core for good; also for the thread itself.
     void stop() const { (void)native::invoke(abi::Operation::thread_stop, selector_); }
@@ -120,9 +129,11 @@ private:
 };
 
 // A scheduling context; period 0 means without limit. Times in ticks.
-inline Outcome<abi::Selector> create_scheduling(abi::Selector pool, std::uint32_t core, Ticks budget, Ticks period, unsigned priority_limit) {
+inline Outcome<abi::Selector> create_scheduling(abi::Selector pool, std::uint32_t core, Ticks budget,
+                                                Ticks period, unsigned priority_limit) {
     abi::Selector made = allocate_selector();
-    TRY(native::check(native::invoke(abi::Operation::scheduling_create, pool, made, core, budget.value, period.value, priority_limit)));
+    TRY(native::check(native::invoke(abi::Operation::scheduling_create, pool, made, core, budget.value,
+                                     period.value, priority_limit)));
     return made;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vCPUs of the native platform. Each vCPU is one L4 thread on one core; Vcpu::start_all makes them and runs `entry`
-// on each. Only the vCPU's own thread may call its members, but kick() may be called from any.
+// vCPUs of the native platform. Each vCPU is one L4 thread on one core; Vcpu::start_all makes them and runs
+// `entry` on each. Only the vCPU's own thread may call its members, but kick() may be called from any.
 //
-// enter() runs the BSD thread whose registers are in context(), in `space`, until something happens. Events that
-// arrive while the server's own code runs are delivered by upcall if enabled, else they set pending, so that the next
-// enter() or wait() returns at once.
+// enter() runs the BSD thread whose registers are in context(), in `space`, until something happens. Events
+// that arrive while the server's own code runs are delivered by upcall if enabled, else they set pending, so
+// that the next enter() or wait() returns at once.
 #pragma once
 
 #include "glue/address_space.hpp"
@@ -12,7 +12,8 @@
 
 namespace glue {
 
-using UpcallHandler = void (*)(); // called on the interrupted stack, upcalls disabled; all registers are preserved
+using UpcallHandler =
+    void (*)(); // called on the interrupted stack, upcalls disabled; all registers are preserved
 using CoreEntry = void (*)(CpuId cpu);
 
 class Vcpu {
@@ -30,8 +31,8 @@ public:
     }
     UserContext& context() { return *reinterpret_cast<UserContext*>(page_); }
 
-    // Blocks the core until an event is pending or the deadline passes. Upcalls must be disabled around the check
-    // that decides to wait: an event in between makes it return at once.
+    // Blocks the core until an event is pending or the deadline passes. Upcalls must be disabled around the
+    // check that decides to wait: an event in between makes it return at once.
     void wait() { (void)native::invoke(abi::Operation::vcpu_wait, selector_); }
     // Absolute; enter() returns Trap::deadline, wait() returns, and own code gets an upcall when it passes.
     void set_deadline(Ticks deadline) { page_->deadline = deadline.value; }
@@ -49,8 +50,9 @@ public:
 
     // Wakes or interrupts this vCPU from any core: an event with event_kick arrives there.
     void kick();
-    static constexpr std::uint64_t event_kick = 1;     // another vCPU's IPI queue has something
-    static constexpr std::uint64_t event_doorbell = 2; // the box or a driver rang; further bits are IRQ threads'
+    static constexpr std::uint64_t event_kick = 1; // another vCPU's IPI queue has something
+    static constexpr std::uint64_t event_doorbell =
+        2; // the box or a driver rang; further bits are IRQ threads'
     static constexpr unsigned event_irq_shift = 8;
 
     Ticks stolen() const { return Ticks{page_->stolen}; }
@@ -65,7 +67,9 @@ private:
 };
 
 // Per-vCPU pointer of the layer above (LWKT's globaldata), kept in the segment base of the vCPU's thread.
-inline void set_cpu_local(void* self) { asm volatile("wrgsbase %0" ::"r"(self)); }
+inline void set_cpu_local(void* self) {
+    asm volatile("wrgsbase %0" ::"r"(self));
+}
 template <class T>
 inline T* cpu_local() { // *T must begin with a pointer to itself
     T* self;
