@@ -32,7 +32,7 @@ enum StartSelector : abi::Selector {
     start_scheduling = 16,     // scheduling context of vCPU n at + n
     start_irq_scheduling = 40, // of an IRQ thread on the core of vCPU n at + n, a fifth of the vCPU's time
     start_fault_endpoint = 64, // where faults of a thread on vCPU n's core go, at + n
-    start_free = 128,           // first selector that the task may use for its own objects
+    start_free = 128,          // first selector that the task may use for its own objects
 };
 inline constexpr unsigned start_table_slots = 65536;
 
