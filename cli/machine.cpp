@@ -29,10 +29,6 @@ std::vector<std::string> arguments(const MachineOptions& options, Accelerator ac
                                     "-no-user-config",
                                     "-M",
                                     "q35",
-                                    "-kernel",
-                                    options.kernel,
-                                    "-initrd",
-                                    options.module,
                                     "-m",
                                     std::to_string(options.memory >> 20) + "M",
                                     "-smp",
@@ -43,6 +39,10 @@ std::vector<std::string> arguments(const MachineOptions& options, Accelerator ac
     const auto add = [&](std::initializer_list<const char*> more) {
         out.insert(out.end(), more.begin(), more.end());
     };
+    if (options.iso.empty())
+        out.insert(out.end(), {"-kernel", options.kernel, "-initrd", options.module});
+    else
+        out.insert(out.end(), {"-cdrom", options.iso});
     switch (accelerator) {
     case Accelerator::kvm:
         add({"-accel", "kvm", "-cpu", "host"});

@@ -14,6 +14,7 @@ namespace cli {
 struct MachineOptions {
     std::string kernel;
     std::string module;
+    std::string iso;       ///< if not empty: boot this image (scripts/iso) instead of kernel and module
     std::string directory; ///< for the socket
     std::uint64_t memory = 0;
     unsigned cores = 1;

@@ -57,6 +57,7 @@ struct CommonOptions {
     bool icount = false;
     bool json = false;
     std::string log;
+    std::string iso;
     unsigned time_limit = 0;
     std::vector<std::string> qemu;
 };
@@ -89,7 +90,11 @@ int start_box(const cli::BoxPlan& plan, const CommonOptions& common, cli::Sessio
     machine_options.cores = module.cores;
     machine_options.icount = plan.icount;
     machine_options.extra = common.qemu;
-    write_file(machine_options.module, module.bytes);
+    machine_options.iso = common.iso;
+    if (common.iso.empty())
+        write_file(machine_options.module, module.bytes);
+    else
+        (void)cli::read_file(common.iso); // says so if it cannot
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
     std::signal(SIGPIPE, SIG_IGN);
@@ -174,6 +179,9 @@ int main(int argc, char** argv) {
     up->add_option("BOX.conf", config, "the box's configuration")->required();
     up->add_option("--output", session.output, "write consoles to DIR/JAIL.stdout and DIR/JAIL.stderr")
         ->type_name("DIR");
+    up->add_option("--iso", common.iso,
+                   "boot this image of scripts/iso, which was made from the same BOX.conf")
+        ->type_name("FILE");
     up->add_option("--crash", crash, "debug: kill the personality of JAIL after SECONDS")
         ->type_name("JAIL@SECONDS");
     add_common(*up, common);

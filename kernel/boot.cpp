@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // kernel_main: from the boot loader's state to the first user instruction. Reading order of the boot: boot.S,
-// this file, boot_root.cpp.
+// boot_loader.cpp, this file, boot_root.cpp.
 #include "kernel/boot.hpp"
 
 #include <cstring>
@@ -24,21 +24,6 @@ Word* kernel_root_table;
 
 namespace {
 
-// The PVH start information (Xen's public/arch-x86/hvm/start_info.h).
-struct StartInfo {
-    std::uint32_t magic, version, flags, modules;
-    Word modlist, cmdline, rsdp, memmap;
-    std::uint32_t memmap_entries, reserved;
-};
-struct StartModule {
-    Word address, size, cmdline, reserved;
-};
-struct StartMemory {
-    Word address, size;
-    std::uint32_t type, reserved;
-};
-constexpr std::uint32_t start_magic = 0x336ec578;
-
 constexpr Word kernel_stack_size = 16 << 10, trampoline = 0x8000, low_limit = Word{1} << 32;
 
 // A stack a core, with an unmapped page below.
@@ -54,28 +39,6 @@ Word device_pages[512] __attribute__((aligned(4096)));
 Word pool_directories[2][512] __attribute__((aligned(4096)));
 Word pool_pointers[512] __attribute__((aligned(4096)));
 alignas(64) Pool root_pool; // capabilities keep rights in the low bits of object addresses
-char command_line[1024];
-
-void read_start_info(const StartInfo& info, Ram& ram) {
-    if (info.magic != start_magic)
-        panic("not started by PVH: wrong start information");
-    const auto* memory = reinterpret_cast<const StartMemory*>(info.memmap);
-    for (unsigned i = 0; i < info.memmap_entries && ram.count < 16; ++i)
-        if (memory[i].type == 1) {
-            Word base = (memory[i].address + arch::page - 1) & ~(arch::page - 1);
-            Word end = (memory[i].address + memory[i].size) & ~(arch::page - 1);
-            base = base < (1 << 20) ? 1 << 20 : base;
-            if (end > base)
-                ram.ranges[ram.count++] = {base, end - base};
-        }
-    if (info.modules > 0) {
-        const auto* module = reinterpret_cast<const StartModule*>(info.modlist);
-        ram.module = {module->address, module->size};
-    }
-    if (info.cmdline)
-        std::strncpy(command_line, reinterpret_cast<const char*>(info.cmdline), sizeof command_line - 1);
-    machine.command_line = command_line;
-}
 
 void enter_core(unsigned index) {
     Core& core = cores[index];
@@ -203,11 +166,10 @@ void start_cores() {
 }
 
 // Runs on the boot stack with low 4 GiB mapped one to one, until start_root leaves for user mode.
-extern "C" void kernel_main(const StartInfo* info) {
+extern "C" void kernel_main(std::uint32_t magic, Word information) {
     console_initialize();
     Ram ram;
-    read_start_info(*info, ram);
-    read_acpi(info->rsdp);
+    read_acpi(read_boot_loader(magic, information, ram));
     check_features();
     arch::initialize_idt();
     ram.exclude(arch::image_physical(image_start), static_cast<Word>(image_end - image_start));

@@ -17,6 +17,11 @@ struct Ram {
     Word take(Word size, Word alignment, Word limit);
 };
 
+// EAX of a Multiboot2 loader; boot.S passes 0 for PVH.
+inline constexpr std::uint32_t multiboot2_magic = 0x36d76289;
+// Fills `ram`, its module, and the command line; returns the physical address of the RSDP or of a copy, or 0.
+Word read_boot_loader(std::uint32_t magic, Word information, Ram& ram);
+
 // The machine's own page tables: kernel image W^X, pool window, devices. Returns nothing that user mode can
 // reach.
 void build_kernel_space(Word pool_base, Word pool_size);

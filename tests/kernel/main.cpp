@@ -56,6 +56,9 @@ extern "C" void libelle_main() {
         {"destroy", test_destroy},
     };
     initialize();
+    print("arguments: ");
+    print(reinterpret_cast<const abi::BootInformation*>(abi::root_boot_address)->command_line);
+    print("\n");
     unsigned failed = 0;
     for (const auto& test : tests) {
         unsigned before = failures;

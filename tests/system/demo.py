@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The demo box: three jails that do real work beside a realtime task, compared with the same programs on this host."""
+"""The demo box: three jails that do real work beside a realtime task, compared with the same programs on this host.
+usage: demo.py     prints the box's BOX.conf"""
 import json
 import pathlib
 import subprocess
@@ -22,6 +23,10 @@ WORK = {"alpha": "esbuild 0.28.2 bundles and minifies three, react-dom, lodash-e
         "gamma": "compresses, hashes and verifies {mib} MiB (dragonfly)"}
 
 
+def box_config(cores, mib):
+    return CONFIG.format(cores=cores, alpha_cpus=min(cores, 2), images=IMAGES, mib=mib)
+
+
 def host_outputs(mib):
     """What the same programs, built for Linux, print here."""
     pipeline = subprocess.run([ROOT / "build/programs/linux/pipeline", str(mib)], capture_output=True, check=True).stdout
@@ -35,15 +40,16 @@ def pulse_numbers(task):
 class Demo:
     """One run. `verdicts` maps jails to (identical, exit status text); `pulse` holds the realtime task's numbers."""
 
-    def __init__(self, cores=2, mib=4, icount=False, crash=None, limit=900):
+    def __init__(self, cores=2, mib=4, icount=False, crash=None, limit=900, iso=None):
         self.mib = mib
         expected = host_outputs(mib)
         with tempfile.TemporaryDirectory() as directory:
             config = pathlib.Path(directory) / "BOX.conf"
-            config.write_text(CONFIG.format(cores=cores, alpha_cpus=min(cores, 2), images=IMAGES, mib=mib))
+            config.write_text(box_config(cores, mib))
             command = [LIBELLE, "up", "--json", "--output", directory, "--log", f"{directory}/log", "--time-limit", str(limit)]
             command += ["--icount"] if icount else []
             command += ["--crash", crash] if crash else []
+            command += ["--iso", iso] if iso else []
             done = subprocess.run(command + [config], stderr=subprocess.PIPE, text=True, timeout=limit + 120)
             self.stderr = done.stderr
             self.log = pathlib.Path(directory, "log").read_text(errors="replace") if pathlib.Path(directory, "log").exists() else ""
@@ -74,3 +80,7 @@ class Demo:
             yield ("pulse: {activations} activations, {missed} missed, median {median_ns} ns, p99 {p99_ns} ns, "
                    "maximum {maximum_ns} ns".format(**{"activations": "?", "missed": "?", "median_ns": "?", "p99_ns": "?",
                                                        "maximum_ns": "?", **self.pulse}))
+
+
+if __name__ == "__main__":
+    print(box_config(cores=2, mib=4))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# PVH entry (32-bit, paging off, ebx = hvm_start_info) and the start of the other cores. Both end in C++ on the
+# The boot core's entries and the start of the other cores. A loader enters in 32-bit mode with paging off: by PVH
+# with ebx = hvm_start_info, by Multiboot2 with ebx = its information and eax = its magic. All end in C++ on the
 # kernel's high addresses, with low 4 GiB mapped one to one until the kernel's own page tables replace these.
 
 .set IMAGE_WINDOW, 0xffffffff80000000
@@ -10,11 +11,38 @@
     .asciz "Xen"
     .long pvh_entry - IMAGE_WINDOW
 
+# The Multiboot2 header. GRUB takes the entry of the tag, and the ELF's for the check that a segment holds it, by its
+# virtual address; PVH has its own in the note.
+.section .multiboot2, "a"
+.set MULTIBOOT2_HEADER, 0xe85250d6
+.balign 8
+multiboot2_header:
+    .long MULTIBOOT2_HEADER, 0, multiboot2_end - multiboot2_header
+    .long -(MULTIBOOT2_HEADER + multiboot2_end - multiboot2_header)
+    .balign 8
+    .word 1, 0              # information the kernel cannot do without: memory map
+    .long 12, 6
+    .balign 8
+    .word 3, 0              # entry address
+    .long 12, multiboot2_entry - IMAGE_WINDOW
+    .balign 8
+    .word 6, 0              # modules at page boundaries
+    .long 8
+    .balign 8
+    .word 0, 0
+    .long 8
+multiboot2_end:
+
 .section .text.boot, "ax"
 .code32
+.globl multiboot2_entry
+multiboot2_entry:
+    mov %eax, %esi
+    jmp 0f
 .globl pvh_entry
 pvh_entry:
-    cli
+    xor %esi, %esi
+0:  cli
     cld
     mov %ebx, %ebp
     # Four page directories of 2 MiB pages: 4 GiB one to one.
@@ -64,7 +92,8 @@ pvh_entry:
     mov %eax, %fs
     mov %eax, %gs
     movabs $boot_stack_top, %rsp
-    mov %ebp, %edi
+    mov %esi, %edi          # kernel_main(magic, information)
+    mov %ebp, %esi
     movabs $kernel_main, %rax
     call *%rax
 3:  hlt
