@@ -44,6 +44,7 @@ void enter_core(unsigned index) {
     Core& core = cores[index];
     core.self = &core;
     core.index = static_cast<std::uint8_t>(index);
+    core.endpoint_head = live_head(Type::endpoint, core.index);
     core.stack_top = reinterpret_cast<Word>(&stacks[index] + 1);
     core.programmed = abi::no_deadline;
     core.sequence = 1;

@@ -8,30 +8,12 @@
 
 #include "kernel/flush.hpp"
 #include "kernel/invocation.hpp"
+#include "kernel/ipc.hpp"
 #include "kernel/scheduler.hpp"
 
 namespace kernel {
 
 namespace {
-
-void lend(Thread& caller, Thread& server) {
-    server.caller = &caller;
-    caller.callee = &server;
-    caller.state = ThreadState::waiting_reply;
-    server.context = caller.context;
-    caller.context = nullptr;
-    if (caller.priority > server.priority)
-        server.priority = caller.priority;
-}
-
-void give_back(Thread& server) {
-    Thread& caller = *server.caller;
-    caller.context = server.context;
-    server.context = server.own_context;
-    server.priority = server.base_priority;
-    server.caller = nullptr;
-    caller.callee = nullptr;
-}
 
 // A page item: one page of a region that the sender has bound for the receiver's space.
 Error map_item(Thread& sender, Thread& receiver, Word address) {
@@ -48,10 +30,10 @@ Error map_item(Thread& sender, Thread& receiver, Word address) {
 void copy_words(Thread& to, const Registers& from_registers, Word tag, const Thread& from) {
     Registers& r = to.registers;
     r.rsi = tag;
-    r.rdx = from_registers.rdx;
-    r.r10 = from_registers.r10;
-    r.r8 = from_registers.r8;
-    r.r9 = from_registers.r9;
+    r.r12 = from_registers.r12;
+    r.r13 = from_registers.r13;
+    r.r14 = from_registers.r14;
+    r.r15 = from_registers.r15;
     unsigned words = tag & 0x7f;
     if (words > abi::register_words) {
         if (words > abi::message_words)
@@ -67,10 +49,10 @@ void deliver(Core&, Thread& from, Thread& to) {
     r.rdi = from.badge;
     if (from.fault_pending) {
         r.rsi = abi::make_tag(from.fault_label, 4);
-        r.rdx = from.fault_message[0];
-        r.r10 = from.fault_message[1];
-        r.r8 = from.fault_message[2];
-        r.r9 = from.fault_message[3];
+        r.r12 = from.fault_message[0];
+        r.r13 = from.fault_message[1];
+        r.r14 = from.fault_message[2];
+        r.r15 = from.fault_message[3];
         return;
     }
     Word tag = from.registers.rsi;
@@ -90,7 +72,7 @@ void send(Core& core, Thread& caller, Endpoint& endpoint) {
         return;
     }
     deliver(core, caller, *server);
-    lend(caller, *server);
+    lend(caller, *server, ThreadState::waiting_reply);
     if (core.current == &caller) [[likely]] {
         switch_to(core, *server); // same context: nothing to charge, nobody to look for
         return;
@@ -129,12 +111,13 @@ Thread* answer(Thread& server) {
 
 // Makes the thread wait at the endpoint, or takes what waits there for it. True if it can go on at once.
 bool start_receive(Core& core, Thread& thread, Endpoint& endpoint) {
+    core.switched = true; // the words are in its stored registers
     if (deliver_bound(core, thread))
         return true;
     if (Thread* caller = endpoint.senders.pop()) {
         account(core, arch::read_tsc()); // another context pays from here on
         deliver(core, *caller, thread);
-        lend(*caller, thread);
+        lend(*caller, thread, ThreadState::waiting_reply);
         return true;
     }
     endpoint.receivers.push(thread);
@@ -217,9 +200,12 @@ void abort_partners(Core& core, Thread& thread) {
         }
     }
     if (Thread* server = thread.callee) {
+        bool queued = server->ready_queued;
+        if (queued)
+            core.ready.remove(*server); // its priority changes
         give_back(*server);
-        if (!server->context && server->ready_queued) // passive and without its client: it cannot run
-            core.ready.remove(*server);
+        if (queued && server->context) // else passive and without its client: it cannot run
+            core.ready.push(*server);
     }
 }
 

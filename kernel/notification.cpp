@@ -42,7 +42,7 @@ bool deliver_bound(Core&, Thread& thread) {
     r.rax = static_cast<Word>(Error::ok);
     r.rdi = 0;
     r.rsi = abi::make_tag(abi::label_notification, 1);
-    r.rdx = notification->bits;
+    r.r12 = notification->bits;
     notification->bits = 0;
     return true;
 }

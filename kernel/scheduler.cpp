@@ -3,7 +3,7 @@
 
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/machine.hpp"
-#include "kernel/task.hpp"
+#include "kernel/switch.hpp"
 
 extern "C" [[noreturn]] void enter_idle();
 
@@ -11,14 +11,6 @@ namespace kernel {
 
 Core cores[abi::max_cores];
 unsigned core_count;
-
-void ThreadQueue::push(Thread& thread) {
-    thread.queue = this;
-    thread.queue_next = nullptr;
-    thread.queue_previous = last;
-    (last ? last->queue_next : first) = &thread;
-    last = &thread;
-}
 
 void ThreadQueue::push_front(Thread& thread) {
     thread.queue = this;
@@ -34,43 +26,36 @@ void ThreadQueue::remove(Thread& thread) {
     thread.queue = nullptr;
 }
 
-Thread* ThreadQueue::pop() {
-    Thread* thread = first;
-    if (thread)
-        remove(*thread);
-    return thread;
+void ReadyQueue::mark(unsigned priority) {
+    bitmap_[priority / 64] |= Word{1} << priority % 64;
+    if (static_cast<int>(priority) > listed_)
+        listed_ = static_cast<int>(priority);
 }
 
-void ReadyQueue::push(Thread& thread) {
+void ReadyQueue::append(Thread& thread) {
     queues_[thread.priority].push(thread);
     mark(thread.priority);
     thread.ready_queued = true;
 }
 
-void ReadyQueue::push_front(Thread& thread) {
+void ReadyQueue::prepend(Thread& thread) {
     queues_[thread.priority].push_front(thread);
     mark(thread.priority);
     thread.ready_queued = true;
 }
 
-void ReadyQueue::remove(Thread& thread) {
+void ReadyQueue::unlink(Thread& thread) {
     unsigned priority = static_cast<unsigned>(thread.queue - queues_);
     queues_[priority].remove(thread);
-    thread.ready_queued = false;
-    if (!queues_[priority].first)
-        bitmap_[priority / 64] &= ~(Word{1} << priority % 64);
-}
-
-int ReadyQueue::highest() const {
-    for (int i = abi::priorities / 64 - 1; i >= 0; --i)
+    if (queues_[priority].first)
+        return;
+    bitmap_[priority / 64] &= ~(Word{1} << priority % 64);
+    if (static_cast<int>(priority) < listed_)
+        return;
+    listed_ = -1;
+    for (int i = abi::priorities / 64 - 1; i >= 0 && listed_ < 0; --i)
         if (bitmap_[i])
-            return i * 64 + 63 - __builtin_clzll(bitmap_[i]);
-    return -1;
-}
-
-Thread* ReadyQueue::first() const {
-    int priority = highest();
-    return priority < 0 ? nullptr : queues_[priority].first;
+            listed_ = i * 64 + 63 - __builtin_clzll(bitmap_[i]);
 }
 
 void forget_guest(Core& core, Thread& thread) {
@@ -131,13 +116,6 @@ void account(Core& core, Word now) {
         core.turn_over |= thread->context->replenishments.consume(used);
 }
 
-void load_space(Core& core, Task* task) {
-    if (core.space == task)
-        return;
-    __atomic_store_n(&core.space, task, __ATOMIC_RELAXED); // CR3 serializes: see flush.cpp
-    arch::write_cr3(task->space.root());
-}
-
 namespace {
 
 void save_bases(Thread& thread) {
@@ -180,6 +158,8 @@ void set_task_switched(Core& core, bool on) {
         arch::clear_task_switched();
 }
 
+} // namespace
+
 // Threads that use the FPU are switched eagerly; others leave the state of the last one in the registers and,
 // if it is another task's, cannot touch it.
 void switch_fpu(Core& core, Thread& next) {
@@ -196,8 +176,6 @@ void switch_fpu(Core& core, Thread& next) {
     core.fpu_owner = &next;
 }
 
-} // namespace
-
 void switch_to(Core& core, Thread& next) {
     Thread* last = core.current;
     if (last == &next)
@@ -207,9 +185,10 @@ void switch_to(Core& core, Thread& next) {
     if (next.in_guest)
         forget_guest(core, next);
     core.current = &next;
+    core.switched = true;
     next.state = ThreadState::ready;
     core.in_guest = next.in_guest;
-    set_frame(core, next.in_guest ? &next.vcpu->page->user + 1 : next.frame_top());
+    set_frame(core, next.in_guest ? next.vcpu->page->user : next.registers);
     load_space(core, next.in_guest ? next.guest_task : next.task);
     load_bases(next);
     switch_fpu(core, next);
@@ -264,7 +243,7 @@ void handle_timer(Core& core) {
     program_timer(core, now);
 }
 
-void schedule(Core& core) {
+extern "C" void schedule(Core& core) {
     if (!core.reschedule) [[likely]]
         return;
     core.reschedule = false;
@@ -293,7 +272,7 @@ void schedule(Core& core) {
         if (current)
             save_bases(*current);
         core.current = nullptr;
-        core.in_guest = 0;
+        core.in_guest = false;
         program_timer(core, now);
         enter_idle();
     }

@@ -16,7 +16,7 @@ void block_current(Core& core, ThreadState state);
 // Switches to a thread that is not queued, charging the current context if the thread runs on another one.
 void switch_to(Core& core, Thread& next);
 // Chooses who runs next if `reschedule` is set; called once on every way out. Does not return when idle.
-void schedule(Core& core);
+extern "C" void schedule(Core& core);
 // Brings the charge of the current context up to now.
 void account(Core& core, Word now);
 // Arms the core's timer for the earliest of everything it waits for.
@@ -24,8 +24,6 @@ void program_timer(Core& core, Word now);
 void handle_timer(Core& core);
 // Ends a blocked operation of a thread: error in its registers, ready again.
 void finish(Core& core, Thread& thread, Error error);
-// Address space and guest mode of the current thread, as its fields say.
-void load_space(Core& core, Task* task);
 
 void stop_thread(Core& core, Thread& thread); // inactive; a blocked operation ends with aborted
 // The thread leaves everything for good; its home core calls it.

@@ -7,7 +7,11 @@ extern "C" {
 
 void* memcpy(void* to, const void* from, std::size_t n) {
     void* result = to;
-    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");
+    std::size_t words = n / 8, rest = n % 8;
+    asm volatile("rep movsq; mov %3, %2; rep movsb"
+                 : "+D"(to), "+S"(from), "+c"(words)
+                 : "r"(rest)
+                 : "memory");
     return result;
 }
 

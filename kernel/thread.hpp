@@ -23,7 +23,13 @@ struct ThreadQueue {
     void push(Thread& thread);
     void push_front(Thread& thread);
     void remove(Thread& thread);
-    Thread* pop();
+    void pop_first(); // there is one
+    Thread* pop() {
+        Thread* thread = first;
+        if (thread)
+            pop_first();
+        return thread;
+    }
 };
 
 struct Thread : CoreObject {
@@ -67,10 +73,22 @@ struct Thread : CoreObject {
     void* fpu = nullptr;         // XSAVE area (a page); none if no_fpu
     Thread* task_next = nullptr; // structure_lock: the task's threads
     Thread** task_link = nullptr;
-
-    Registers* frame_top() { return &registers + 1; }
 };
 static_assert(sizeof(Thread) <= 1024);
+
+inline void ThreadQueue::push(Thread& thread) {
+    thread.queue = this;
+    thread.queue_next = nullptr;
+    thread.queue_previous = last;
+    (last ? last->queue_next : first) = &thread;
+    last = &thread;
+}
+
+inline void ThreadQueue::pop_first() {
+    first->queue = nullptr;
+    first = first->queue_next;
+    (first ? first->queue_previous : last) = nullptr;
+}
 
 struct Endpoint : CoreObject {
     static constexpr Type kind = Type::endpoint;

@@ -14,8 +14,28 @@ namespace kernel {
 
 namespace {
 
-// Indexed by abi::Operation; the order is kernel.abi's.
-constexpr Handler handlers[] = {
+constexpr Word vector_debug = 1, vector_page_fault = 14;
+
+void handle_interrupt(Core& core, Word vector) {
+    if (vector == arch::vector_timer) {
+        arch::end_of_interrupt();
+        handle_timer(core);
+    } else if (vector == arch::vector_inbox) {
+        arch::end_of_interrupt();
+        serve_flush();
+        handle_inbox(core);
+    } else if (vector == arch::vector_spurious) {
+        return;
+    } else {
+        ++core.statistics[static_cast<unsigned>(abi::Statistic::irqs)];
+        forward_interrupt(core, vector); // masks, then ends the interrupt
+    }
+}
+
+} // namespace
+
+// Indexed by abi::Operation; the order is kernel.abi's. The system-call entry jumps through it.
+extern "C" const Handler operation_handlers[] = {
     invoke_null,
     invoke_console_write,
     invoke_pool_create,
@@ -59,37 +79,8 @@ constexpr Handler handlers[] = {
     invoke_msi_create,
     invoke_statistics,
 };
-static_assert(sizeof(handlers) / sizeof(handlers[0]) == abi::operation_count);
-
-constexpr Word vector_debug = 1, vector_page_fault = 14;
-
-void handle_interrupt(Core& core, Word vector) {
-    if (vector == arch::vector_timer) {
-        arch::end_of_interrupt();
-        handle_timer(core);
-    } else if (vector == arch::vector_inbox) {
-        arch::end_of_interrupt();
-        serve_flush();
-        handle_inbox(core);
-    } else if (vector == arch::vector_spurious) {
-        return;
-    } else {
-        ++core.statistics[static_cast<unsigned>(abi::Statistic::irqs)];
-        forward_interrupt(core, vector); // masks, then ends the interrupt
-    }
-}
-
-} // namespace
-
-extern "C" void handle_system_call(Registers* r) {
-    Core& core = this_core();
-    Thread& thread = *core.current;
-    if (r->rax >= abi::operation_count) [[unlikely]]
-        reply(*r, Error::bad_operation);
-    else
-        handlers[r->rax](core, thread);
-    schedule(core);
-}
+extern "C" const Word handler_count = sizeof(operation_handlers) / sizeof(operation_handlers[0]);
+static_assert(sizeof(operation_handlers) / sizeof(operation_handlers[0]) == abi::operation_count);
 
 extern "C" void handle_trap(Registers* r) {
     Core& core = this_core();

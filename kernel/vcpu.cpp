@@ -6,6 +6,7 @@
 #include "kernel/invocation.hpp"
 #include "kernel/machine.hpp"
 #include "kernel/scheduler.hpp"
+#include "kernel/switch.hpp"
 
 namespace kernel {
 
@@ -20,63 +21,104 @@ Word vcpu_deadline(const Thread& thread) {
     return deadline == thread.vcpu->delivered_deadline ? abi::no_deadline : deadline;
 }
 
-void leave_guest(Core& core, Thread& thread, abi::Trap trap) {
+namespace {
+
+[[gnu::always_inline]] inline void back_to_server(Core& core, Thread& thread) {
     abi::VcpuPage& page = *thread.vcpu->page;
-    page.fs_base = arch::read_fs_base();
-    page.gs_base = arch::read_user_gs_base();
-    arch::write_fs_base(thread.fs_base);
-    arch::write_user_gs_base(thread.gs_base);
+    exchange_bases(page.fs_base, page.gs_base, thread.fs_base, thread.gs_base);
     thread.in_guest = false;
-    core.in_guest = 0;
-    set_frame(core, thread.frame_top());
+    core.in_guest = false;
+    set_frame(core, thread.registers);
     load_space(core, thread.task);
+}
+
+// One read and check of what decides where the processor goes in guest mode; false if it asks for a place
+// outside user memory.
+[[gnu::always_inline]] inline bool check_guest(Core& core, const Registers& user) {
+    Word rip = read_once(user.rip), asked = read_once(user.rflags);
+    if (rip >= abi::user_end) [[unlikely]]
+        return false;
+    core.guest_rip = rip;
+    core.guest_rsp = read_once(user.rsp);
+    Word rflags = (asked & arch::rflags_user) | arch::rflags_fixed | arch::rflags_interrupts;
+    core.guest_rflags = rflags;
+    // SYSRET loads RIP from RCX, RFLAGS from R11, and clears RF: only where that is what IRET would restore.
+    core.guest_iret =
+        read_once(user.rcx) != rip || read_once(user.r11) != rflags || rflags & arch::rflags_resume;
+    return true;
+}
+
+} // namespace
+
+void leave_guest(Core& core, Thread& thread, abi::Trap trap) {
+    back_to_server(core, thread);
     thread.registers.rax = static_cast<Word>(Error::ok);
     thread.registers.rdx = static_cast<Word>(trap);
 }
 
-// vcpu_run(task) -> trap
+extern "C" void leave_guest_system_call() {
+    Core& core = this_core();
+    back_to_server(core, *core.current);
+}
+
+namespace {
+[[gnu::always_inline]] inline void into_guest(Core& core, Thread& thread, Task& task, Word fs, Word gs) {
+    exchange_bases(thread.fs_base, thread.gs_base, fs, gs);
+    thread.in_guest = true;
+    thread.guest_task = &task;
+    core.in_guest = true;
+    set_frame(core, thread.vcpu->page->user);
+    load_space(core, &task);
+}
+} // namespace
+
+// vcpu_run() -> trap, if it can enter the guest at once; else nothing has been changed.
+extern "C" bool vcpu_run_fast(Word selector) {
+    Core& core = this_core();
+    Thread& thread = *core.current;
+    auto found = thread.task->table.find(static_cast<Selector>(selector));
+    if (!(found.rights & abi::task_right::enter) || !is_live(*found.object, live_head(Type::task, 0)) ||
+        !thread.vcpu) [[unlikely]]
+        return false;
+    abi::VcpuPage& page = *thread.vcpu->page;
+    Word fs = read_once(page.fs_base), gs = read_once(page.gs_base);
+    if (__atomic_load_n(&page.pending, __ATOMIC_RELAXED) || read_once(page.deadline) < core.programmed ||
+        fs >= abi::user_end || gs >= abi::user_end || !check_guest(core, page.user)) [[unlikely]]
+        return false;
+    into_guest(core, thread, static_cast<Task&>(*found.object), fs, gs);
+    return true;
+}
+
+// vcpu_run() -> trap: every case that is not the common one.
 void invoke_vcpu_run(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    Lookup<Vcpu> vcpu(thread, r.rdi, abi::vcpu_right::run);
-    if (!vcpu) [[unlikely]]
-        return reply(r, vcpu.error);
-    Lookup<Task> task(thread, r.rsi, abi::task_right::enter);
-    if (!task) [[unlikely]]
+    Lookup<Task> task(thread, r.rdi, abi::task_right::enter);
+    if (!task)
         return reply(r, task.error);
-    if (vcpu->thread != &thread) [[unlikely]]
-        return reply(r, Error::wrong_core);
-    abi::VcpuPage& page = *vcpu->page;
-    if (__atomic_load_n(&page.pending, __ATOMIC_RELAXED)) [[unlikely]]
+    if (!thread.vcpu)
+        return reply(r, Error::wrong_state);
+    abi::VcpuPage& page = *thread.vcpu->page;
+    if (__atomic_load_n(&page.pending, __ATOMIC_RELAXED))
         return reply(r, Error::ok, static_cast<Word>(abi::Trap::event));
     Word deadline = read_once(page.deadline);
-    if (deadline < core.programmed) [[unlikely]] {
+    if (deadline < core.programmed) {
         Word now = arch::read_tsc();
         if (deadline <= now)
             return reply(r, Error::ok, static_cast<Word>(abi::Trap::deadline));
         program_timer(core, now);
     }
     Word fs = read_once(page.fs_base), gs = read_once(page.gs_base);
-    if (fs >= abi::user_end || gs >= abi::user_end) [[unlikely]]
+    if (fs >= abi::user_end || gs >= abi::user_end)
         return reply(r, Error::bad_address);
-    thread.fs_base = arch::read_fs_base();
-    thread.gs_base = arch::read_user_gs_base();
-    arch::write_fs_base(fs);
-    arch::write_user_gs_base(gs);
-    thread.in_guest = true;
-    thread.guest_task = task.object;
-    core.in_guest = 1;
-    set_frame(core, &page.user + 1);
-    load_space(core, task.object);
+    into_guest(core, thread, *task, fs, gs);
 }
 
 // vcpu_wait()
 void invoke_vcpu_wait(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    Lookup<Vcpu> vcpu(thread, r.rdi, abi::vcpu_right::run);
+    Vcpu* vcpu = thread.vcpu;
     if (!vcpu)
-        return reply(r, vcpu.error);
-    if (vcpu->thread != &thread)
-        return reply(r, Error::wrong_core);
+        return reply(r, Error::wrong_state);
     Word deadline = read_once(vcpu->page->deadline);
     if (__atomic_load_n(&vcpu->page->pending, __ATOMIC_RELAXED) || deadline <= arch::read_tsc())
         return reply(r, Error::ok);
@@ -113,33 +155,17 @@ void vcpu_event(Core& core, Thread& thread, abi::Trap reason) {
     thread.registers.rip = entry;
     thread.registers.rsp = stack;
     thread.registers.vector = 0; // leave by IRET: rcx and r11 belong to the interrupted code
+    core.switched = true;
 }
 
-// On every way to guest mode: one read and check of what decides where the processor goes. A page that asks
-// for a place outside user memory makes vcpu_run return instead.
-extern "C" void prepare_guest() {
-    Core& core = this_core();
+// On every way to guest mode but the fast one. A page that asks for a place outside user memory makes
+// vcpu_run return instead.
+extern "C" void prepare_guest(Core& core) {
     Thread& thread = *core.current;
-    const Registers& user = thread.vcpu->page->user;
-    Word rip = read_once(user.rip), rflags = read_once(user.rflags);
-    if (rip >= abi::user_end) [[unlikely]] {
-        leave_guest(core, thread, abi::Trap::exception);
-        thread.registers.rax = static_cast<Word>(Error::bad_address);
+    if (check_guest(core, thread.vcpu->page->user)) [[likely]]
         return;
-    }
-    core.guest_rip = rip;
-    core.guest_rsp = read_once(user.rsp);
-    rflags = (rflags & arch::rflags_user) | arch::rflags_fixed | arch::rflags_interrupts;
-    core.guest_rflags = rflags;
-    // SYSRET only where it does exactly what IRET would: after a system call whose RIP and RFLAGS are
-    // unchanged.
-    core.guest_iret = !(read_once(user.vector) == abi::vector_system_call && read_once(user.rcx) == rip &&
-                        read_once(user.r11) == rflags && !(rflags & (1 << 16)));
-}
-
-extern "C" void handle_guest_system_call() {
-    Core& core = this_core();
-    leave_guest(core, *core.current, abi::Trap::system_call);
+    leave_guest(core, thread, abi::Trap::exception);
+    thread.registers.rax = static_cast<Word>(Error::bad_address);
 }
 
 } // namespace kernel

@@ -137,15 +137,14 @@ void bench_vcpu() {
         if (!reply.ok() || reply.value != static_cast<Word>(trap))
             fail("unexpected trap");
     };
-    measure("vcpu_syscall",
-            [&] { expect(invoke(Operation::vcpu_run, vcpu, guest.task), abi::Trap::system_call); });
+    measure("vcpu_syscall", [&] { expect(glue::native::run_vcpu(guest.task), abi::Trap::system_call); });
 
     constexpr Word pages = 1200;
     Word ram = take_ram(1);
     vcpu_page.user.rip = reinterpret_cast<Word>(&guest_touch);
     vcpu_page.user.rdi = pages;
     measure("vcpu_pagefault", [&] {
-        expect(invoke(Operation::vcpu_run, vcpu, guest.task), abi::Trap::page_fault);
+        expect(glue::native::run_vcpu(guest.task), abi::Trap::page_fault);
         Word address = vcpu_page.fault_address & ~(page - 1);
         must("map", invoke(Operation::map, guest.ram, address, ram, 1, abi::map_read | abi::map_write));
     });

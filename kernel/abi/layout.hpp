@@ -32,7 +32,7 @@ enum ThreadFlags : Word {
     thread_no_fpu = 1, // never touches FPU registers: foreign state stays in them
 };
 
-// A message: a tag and four words in registers (rdx r10 r8 r9), more words in the message buffer.
+// A message: a tag (rsi) and four words in registers (r12 .. r15), more words in the message buffer.
 // Tag: bits 0-6 number of words, bit 8 a page item is in the sender's buffer, bits 32-63 label.
 inline constexpr unsigned message_words = 64;
 inline constexpr unsigned register_words = 4;

@@ -71,8 +71,8 @@ enum class Operation : std::uint64_t {
     notification_create = 22, // a notification whose waiters are on core
     scheduling_create = 23, // a scheduling context, in ticks; period 0 is without limit. Time is nobody's to make but who holds this right
     vcpu_create = 24, // a vCPU of a thread; its page appears at page_address in the thread's task
-    vcpu_run = 25, // resumes the user state of the vCPU page in task's space until it traps
-    vcpu_wait = 26, // blocks until an event is pending in the vCPU page or its deadline passes
+    vcpu_run = 25, // resumes the user state of the calling thread's vCPU page in the task's space until it traps
+    vcpu_wait = 26, // blocks until an event is pending in the calling thread's vCPU page or its deadline passes
     timer_create = 27, // a one-shot timer
     timer_set = 28, // absolute ticks; 0 cancels
     irq_create = 29, // binds an interrupt line to a notification
@@ -181,9 +181,8 @@ inline constexpr std::uint32_t control = 2;
 inline constexpr std::uint32_t all = 3;
 }
 namespace vcpu_right {
-inline constexpr std::uint32_t run = 1;
-inline constexpr std::uint32_t control = 2;
-inline constexpr std::uint32_t all = 3;
+inline constexpr std::uint32_t control = 1;
+inline constexpr std::uint32_t all = 1;
 }
 namespace timer_right {
 inline constexpr std::uint32_t set = 1;

@@ -39,7 +39,6 @@ struct VcpuStart {
         Vcpu& vcpu = vcpus[n];
         std::uint32_t core = start().core[n];
         abi::Selector thread = start_thread;
-        vcpu.selector_ = allocate_selector();
         vcpu.kick_ = allocate_selector();
         vcpu.notification_ = n == 0 ? abi::Selector{start_event} : allocate_selector();
         if (n > 0) {
@@ -53,8 +52,8 @@ struct VcpuStart {
         TRY(check(invoke(Operation::capability_copy, start_task, vcpu.kick_, start_task, vcpu.notification_,
                          abi::notification_right::signal, n == 0 ? 0 : Vcpu::event_kick)));
         std::uint64_t address = vcpu_page_address + n * page_size;
-        TRY(check(
-            invoke(Operation::vcpu_create, start_pool, vcpu.selector_, thread, address, vcpu.notification_)));
+        TRY(check(invoke(Operation::vcpu_create, start_pool, allocate_selector(), thread, address,
+                         vcpu.notification_)));
         vcpu.page_ = reinterpret_cast<abi::VcpuPage*>(address);
         vcpu.page_->deadline = abi::no_deadline;
         upcall_stacks[n].page = address;

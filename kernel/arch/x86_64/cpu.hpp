@@ -84,6 +84,10 @@ inline Word read_user_gs_base() {
     asm volatile("swapgs; rdgsbase %0; swapgs" : "=r"(v));
     return v;
 }
+inline Word exchange_user_gs_base(Word v) {
+    asm volatile("swapgs; rdgsbase %0; wrgsbase %1; swapgs" : "=&r"(v) : "r"(v));
+    return v;
+}
 inline void write_user_gs_base(Word v) {
     asm volatile("swapgs; wrgsbase %0; swapgs" ::"r"(v));
 }
@@ -136,6 +140,7 @@ inline void out32(std::uint16_t port, std::uint32_t v) {
 inline constexpr Word rflags_fixed = 2, rflags_interrupts = 1 << 9;
 // What user mode may hold in RFLAGS: arithmetic flags, TF, DF, RF, AC, ID; IF is always on, IOPL and NT
 // never.
+inline constexpr Word rflags_resume = 1 << 16;
 inline constexpr Word rflags_user = 0x0cd5 | 1 << 8 | 1 << 16 | 1 << 18 | 1 << 21;
 
 inline constexpr Word kernel_code = 0x08, kernel_data = 0x10, user_data = 0x1b, user_code = 0x23,

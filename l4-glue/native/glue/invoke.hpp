@@ -39,16 +39,27 @@ struct Message {
 
 // call, receive or reply_wait with a message in registers.
 [[gnu::always_inline]] inline Error exchange(Operation operation, Selector selector, Message& message) {
-    Word rax = static_cast<Word>(operation), rdi = selector, rsi = message.tag, rdx = message.word[0];
-    register Word r10 asm("r10") = message.word[1];
-    register Word r8 asm("r8") = message.word[2];
-    register Word r9 asm("r9") = message.word[3];
+    Word rax = static_cast<Word>(operation), rdi = selector, rsi = message.tag;
+    register Word r12 asm("r12") = message.word[0];
+    register Word r13 asm("r13") = message.word[1];
+    register Word r14 asm("r14") = message.word[2];
+    register Word r15 asm("r15") = message.word[3];
     asm volatile("syscall"
-                 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9)
+                 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
                  :
-                 : "rcx", "r11", "memory");
-    message = {rsi, {rdx, r10, r8, r9}, rdi};
+                 : "rcx", "rdx", "r8", "r9", "r10", "r11", "memory");
+    message = {rsi, {r12, r13, r14, r15}, rdi};
     return static_cast<Error>(rax);
+}
+
+// vcpu_run, which keeps rbx, rbp and rsp only.
+[[gnu::always_inline]] inline Reply run_vcpu(Selector task) {
+    Word rax = static_cast<Word>(Operation::vcpu_run), rdi = task, rdx;
+    asm volatile("syscall"
+                 : "+a"(rax), "+D"(rdi), "=d"(rdx)
+                 :
+                 : "rcx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory");
+    return {static_cast<Error>(rax), rdx, 0};
 }
 
 inline Outcome<void> check(Reply reply) {

@@ -26,14 +26,14 @@ public:
 
     // Runs the user state in context() until it traps; see abi::Trap. Deadline and events also end it.
     Trap enter(const AddressSpace& space) {
-        auto reply = native::invoke(abi::Operation::vcpu_run, selector_, space.selector());
+        auto reply = native::run_vcpu(space.selector());
         return reply.ok() ? static_cast<Trap>(reply.value) : failed(reply.error);
     }
     UserContext& context() { return *reinterpret_cast<UserContext*>(page_); }
 
     // Blocks the core until an event is pending or the deadline passes. Upcalls must be disabled around the
     // check that decides to wait: an event in between makes it return at once.
-    void wait() { (void)native::invoke(abi::Operation::vcpu_wait, selector_); }
+    void wait() { (void)native::invoke(abi::Operation::vcpu_wait, 0); }
     // Absolute; enter() returns Trap::deadline, wait() returns, and own code gets an upcall when it passes.
     void set_deadline(Ticks deadline) { page_->deadline = deadline.value; }
     // Takes the bits that arrived, and clears pending.
@@ -63,7 +63,7 @@ private:
     friend struct VcpuStart;
     Trap failed(Error error);
     abi::VcpuPage* page_ = nullptr;
-    abi::Selector selector_ = 0, notification_ = 0, kick_ = 0;
+    abi::Selector notification_ = 0, kick_ = 0;
 };
 
 // Per-vCPU pointer of the layer above (LWKT's globaldata), kept in the segment base of the vCPU's thread.

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The machine's part of a thread switch, inline for the paths that count instructions: segment bases, frame,
+// address space, FPU. On the core they are given, with interrupts off.
+#pragma once
+
+#include "kernel/core.hpp"
+#include "kernel/task.hpp"
+
+namespace kernel {
+
+// Makes `next`'s FPU registers current, or keeps foreign ones from it; see scheduler.cpp.
+void switch_fpu(Core& core, Thread& next);
+
+inline void load_space(Core& core, Task* task) {
+    if (core.space == task)
+        return;
+    __atomic_store_n(&core.space, task, __ATOMIC_RELAXED); // CR3 serializes: see flush.cpp
+    arch::write_cr3(task->space.root());
+}
+
+// Stores the user's segment bases, which no trap saves, and loads others.
+[[gnu::always_inline]] inline void exchange_bases(Word& fs_out, Word& gs_out, Word fs_in, Word gs_in) {
+    fs_out = arch::read_fs_base();
+    arch::write_fs_base(fs_in);
+    gs_out = arch::exchange_user_gs_base(gs_in);
+}
+
+// From the current thread to one that was blocked; neither runs guest code. Time, state and queues are the
+// caller's.
+[[gnu::always_inline]] inline void switch_threads(Core& core, Thread& last, Thread& next) {
+    exchange_bases(last.fs_base, last.gs_base, next.fs_base, next.gs_base);
+    core.current = &next;
+    set_frame(core, next.registers);
+    load_space(core, next.task);
+    bool foreign = core.fpu_owner && core.fpu_owner->task != next.task;
+    if (!next.no_fpu || foreign != core.task_switched) [[unlikely]]
+        switch_fpu(core, next);
+    ++core.statistics[static_cast<unsigned>(abi::Statistic::context_switches)];
+}
+
+} // namespace kernel
