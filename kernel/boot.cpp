@@ -197,9 +197,9 @@ extern "C" void kernel_main(std::uint32_t magic, Word information) {
     Word low_map = boot_root[0];
     root_table[0] = low_map;
     enter_core(0);
-    Word timer_per_second;
-    arch::calibrate(machine.ticks_per_second, timer_per_second);
-    machine.timer_multiplier = (timer_per_second << 31) / machine.ticks_per_second << 1;
+    calibrate_clock();
+    arch::initialize_apic(); // the timer again as it is used
+    machine.timer_multiplier = (machine.timer_per_second << 31) / machine.ticks_per_second << 1;
     machine.boot_ticks = arch::read_tsc();
     boot_root[511] = root_table[511];
     core_count = 1;

@@ -122,6 +122,19 @@ Word read_multiboot2(Word information, Ram& ram) {
 
 } // namespace
 
+bool boot_option(const char* word) {
+    auto starts = [word](const char* at) {
+        const char* wanted = word;
+        for (; *wanted && *at == *wanted; ++at)
+            ++wanted;
+        return *wanted == 0 && (*at == 0 || *at == ' ');
+    };
+    for (const char* at = command_line; *at; ++at)
+        if ((at == command_line || at[-1] == ' ') && starts(at))
+            return true;
+    return false;
+}
+
 Word read_boot_loader(std::uint32_t magic, Word information, Ram& ram) {
     Word rsdp = magic == multiboot2_magic ? read_multiboot2(information, ram)
                                           : read_pvh(*reinterpret_cast<const StartInfo*>(information), ram);

@@ -188,7 +188,10 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     console_decimal(pool.free_pages / 256);
     console_write(" MiB kernel memory, clock ");
     console_decimal(machine.ticks_per_second / 1'000'000);
-    console_write(" MHz\n");
+    console_write(" MHz by ");
+    console_write(machine.clock_source);
+    console_write(machine.tsc_deadline ? ", TSC deadline" : ", APIC timer");
+    console_write(machine.x2apic ? ", x2APIC\n" : ", xAPIC\n");
     switch_to(core, thread);
     jump_to_user();
 }

@@ -24,12 +24,12 @@ def run(what, machine, cores, timeout):
     return result.returncode == 1, result.stdout + result.stderr
 
 
-def boot(build: pathlib.Path, program: str, machine=plain, cores=1, timeout=120):
+def boot(build: pathlib.Path, program: str, machine=plain, cores=1, timeout=120, arguments=""):
     """(finished, console). The program ends by QEMU's exit device; status 1 there means it wrote 0."""
     with tempfile.TemporaryDirectory() as directory:
         module = pathlib.Path(directory) / "module"
         module.write_bytes(boot_module((build / "native/tests/kernel" / program).read_bytes()))
-        return run(["-kernel", build / "native/kernel/kernel", "-initrd", module], machine, cores, timeout)
+        return run(["-kernel", build / "native/kernel/kernel", "-initrd", module, "-append", arguments], machine, cores, timeout)
 
 
 def boot_iso(iso: pathlib.Path, machine=plain, cores=1, timeout=120):

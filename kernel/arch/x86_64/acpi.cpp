@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The one ACPI table the kernel needs: the MADT, for cores and interrupt routing. Read at boot with low
-// memory mapped one to one; everything in it is checked against the table's length.
+// What the kernel needs of ACPI: the MADT for cores and interrupt routing, and, for the calibration of the
+// clock, where HPET and power-management timer are. Read at boot with low memory mapped one to one;
+// everything in a table is checked against its length.
 #include <cstring>
 
 #include "kernel/machine.hpp"
@@ -46,20 +47,45 @@ T field(const std::uint8_t* entry, unsigned offset) {
     return value;
 }
 
+const Header* find_table(const Rsdp& rsdp, const char* signature) {
+    const auto* rsdt = reinterpret_cast<const Header*>(Word{rsdp.rsdt});
+    for (unsigned i = 0; rsdt->length >= sizeof(Header) && i < (rsdt->length - sizeof(Header)) / 4; ++i) {
+        const auto* table =
+            reinterpret_cast<const Header*>(Word{field<std::uint32_t>(at(Word(rsdp.rsdt)), 36 + 4 * i)});
+        if (std::memcmp(table->signature, signature, 4) == 0)
+            return table;
+    }
+    return nullptr;
+}
+
+constexpr std::uint8_t space_memory = 0; // of a generic address
+
+void find_clocks(const Rsdp& rsdp) {
+    const Header* table = find_table(rsdp, "HPET");
+    if (table && table->length >= 56) {
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(table);
+        Word base = field<Word>(bytes, 44);
+        if (bytes[40] == space_memory && base < 0xffff'0000) // what is mapped while it is looked at
+            machine.hpet_base = base;
+    }
+    table = find_table(rsdp, "FACP");
+    if (table && table->length >= 116) {
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(table);
+        auto port = field<std::uint32_t>(bytes, 76);
+        if (bytes[91] == 4 && port <= 0xfffc)
+            machine.pm_timer_port = static_cast<std::uint16_t>(port);
+        machine.pm_timer_wide = field<std::uint32_t>(bytes, 112) & 1 << 8;
+    }
+}
+
 } // namespace
 
 void read_acpi(Word hint) {
     const Rsdp* rsdp = find_rsdp(hint);
     if (!rsdp)
         panic("no ACPI tables: no RSDP");
-    const auto* rsdt = reinterpret_cast<const Header*>(Word{rsdp->rsdt});
-    const Header* madt = nullptr;
-    for (unsigned i = 0; rsdt->length >= sizeof(Header) && i < (rsdt->length - sizeof(Header)) / 4; ++i) {
-        const auto* table =
-            reinterpret_cast<const Header*>(Word{field<std::uint32_t>(at(Word(rsdp->rsdt)), 36 + 4 * i)});
-        if (std::memcmp(table->signature, "APIC", 4) == 0)
-            madt = table;
-    }
+    find_clocks(*rsdp);
+    const Header* madt = find_table(*rsdp, "APIC");
     if (!madt)
         panic("no ACPI MADT: cannot find cores and interrupt controllers");
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(madt);

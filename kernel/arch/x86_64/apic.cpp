@@ -23,10 +23,32 @@ enum Local : unsigned {
     local_current = 0x390,
     local_divide = 0x3e0,
 };
-constexpr std::uint32_t masked_bit = 1 << 16;
+constexpr std::uint32_t masked_bit = 1 << 16, timer_deadline_mode = 2 << 17;
+enum Msr : std::uint32_t { msr_apic_base = 0x1b, msr_tsc_deadline = 0x6e0, msr_x2apic = 0x800 };
+constexpr Word apic_base_on = 1 << 11 | 1 << 10; // enabled, as x2APIC
 
-volatile std::uint32_t& local(unsigned offset) {
+// Which of the two ways is one well-predicted branch on a word that never changes after boot.
+std::uint32_t local_read(unsigned offset) {
+    if (kernel::machine.x2apic)
+        return static_cast<std::uint32_t>(read_msr(msr_x2apic + (offset >> 4)));
     return *reinterpret_cast<volatile std::uint32_t*>(device_window + offset);
+}
+void local_write(unsigned offset, std::uint32_t value) {
+    if (kernel::machine.x2apic)
+        return write_msr(msr_x2apic + (offset >> 4), value);
+    *reinterpret_cast<volatile std::uint32_t*>(device_window + offset) = value;
+}
+// An inter-processor interrupt is seen after all that was stored before it: a store to the APIC's page orders
+// that, writing its register does not.
+void send(std::uint32_t id, std::uint32_t low) {
+    if (kernel::machine.x2apic) {
+        asm volatile("mfence; lfence" ::: "memory");
+        return write_msr(msr_x2apic + (local_icr_low >> 4), Word{id} << 32 | low);
+    }
+    local_write(local_icr_high, id << 24);
+    local_write(local_icr_low, low);
+    while (local_read(local_icr_low) & 1 << 12)
+        pause();
 }
 std::uint32_t io_read(unsigned index) {
     auto* io = reinterpret_cast<volatile std::uint32_t*>(device_window + page);
@@ -46,28 +68,33 @@ void initialize_apic() {
     // emulation).
     out8(0x21, 0xff);
     out8(0xa1, 0xff);
-    local(local_spurious) = 0x100 | vector_spurious;
-    local(local_tpr) = 0;
-    local(local_lint0) = masked_bit;
-    local(local_lint1) = 4 << 8; // NMI
-    local(local_error) = masked_bit;
-    local(local_divide) = 0xb; // by 1
-    local(local_timer) = vector_timer;
-    local(local_initial) = 0;
+    if (kernel::machine.x2apic)
+        write_msr(msr_apic_base, read_msr(msr_apic_base) | apic_base_on);
+    local_write(local_spurious, 0x100 | vector_spurious);
+    local_write(local_tpr, 0);
+    local_write(local_lint0, masked_bit);
+    local_write(local_lint1, 4 << 8); // NMI
+    local_write(local_error, masked_bit);
+    local_write(local_divide, 0xb); // by 1
+    local_write(local_timer, vector_timer | (kernel::machine.tsc_deadline ? timer_deadline_mode : 0));
+    asm volatile("mfence" ::: "memory"); // the mode before any deadline
+    stop_timer();
 }
 
 std::uint32_t apic_id() {
-    return local(local_id) >> 24;
+    std::uint32_t id = local_read(local_id);
+    return kernel::machine.x2apic ? id : id >> 24;
 }
 void end_of_interrupt() {
-    local(local_eoi) = 0;
+    local_write(local_eoi, 0);
 }
 
 void send_interrupt(std::uint32_t id, Word vector) {
-    local(local_icr_high) = id << 24;
-    local(local_icr_low) = static_cast<std::uint32_t>(vector) | 1 << 14;
-    while (local(local_icr_low) & 1 << 12)
-        pause();
+    send(id, static_cast<std::uint32_t>(vector) | 1 << 14);
+}
+
+void send_nmi_to_others() {
+    send(0, 3 << 18 | 1 << 14 | 4 << 8);
 }
 
 void send_startup(std::uint32_t id, Word start_page) {
@@ -75,24 +102,29 @@ void send_startup(std::uint32_t id, Word start_page) {
         for (Word end = read_tsc() + kernel::machine.ticks_per_second / parts; read_tsc() < end;)
             pause();
     };
-    local(local_icr_high) = id << 24;
-    local(local_icr_low) = 0x4500;
+    send(id, 0x4500);
     wait(100);
     for (int i = 0; i < 2; ++i) {
-        local(local_icr_high) = id << 24;
-        local(local_icr_low) = 0x4600 | static_cast<std::uint32_t>(start_page);
+        send(id, 0x4600 | static_cast<std::uint32_t>(start_page));
         wait(2000);
     }
 }
 
+void stop_timer() {
+    if (kernel::machine.tsc_deadline)
+        write_msr(msr_tsc_deadline, 0);
+    else
+        local_write(local_initial, 0);
+}
+
 void set_timer(Word deadline, Word now) {
-    if (deadline == abi::no_deadline) {
-        local(local_initial) = 0;
-        return;
-    }
+    if (deadline == abi::no_deadline)
+        return stop_timer();
+    if (kernel::machine.tsc_deadline)
+        return write_msr(msr_tsc_deadline, deadline ? deadline : 1); // 0 would stop it
     Word ticks = deadline > now ? deadline - now : 0;
     auto count = (static_cast<unsigned __int128>(ticks) * kernel::machine.timer_multiplier >> 32) + 1;
-    local(local_initial) = count > 0xffff'ffffu ? 0xffff'ffffu : static_cast<std::uint32_t>(count);
+    local_write(local_initial, count > 0xffff'ffffu ? 0xffff'ffffu : static_cast<std::uint32_t>(count));
 }
 
 unsigned ioapic_lines() {
@@ -111,32 +143,12 @@ void mask(unsigned line, bool masked) {
     io_write(0x10 + 2 * line, masked ? low | masked_bit : low & ~masked_bit);
 }
 
-void calibrate(Word& tsc_per_second, Word& timer_per_second) {
-    // PIT channel 2 in one-shot mode; its output is bit 5 of port 0x61. The best of three runs of 10 ms.
-    constexpr Word pit_hz = 1193182, count = pit_hz / 100;
-    Word best = ~Word{0}, timer = 0;
-    for (int run = 0; run < 3; ++run) {
-        out8(0x61, static_cast<std::uint8_t>((in8(0x61) & ~2) | 1));
-        out8(0x43, 0xb0);
-        out8(0x42, count & 0xff);
-        out8(0x42, count >> 8);
-        local(local_timer) = masked_bit | vector_timer;
-        local(local_initial) = 0xffff'ffff;
-        Word start = read_tsc();
-        while (!(in8(0x61) & 0x20))
-            pause();
-        Word took = read_tsc() - start, timed = 0xffff'ffff - local(local_current);
-        if (took < best) {
-            best = took;
-            timer = timed;
-        }
-    }
-    local(local_initial) = 0;
-    local(local_timer) = vector_timer;
-    constexpr Word grain = 100'000; // real counters are whole multiples; the measurement is not that fine
-    auto round = [](Word v) { return (v + grain / 2) / grain * grain; };
-    tsc_per_second = round(best * pit_hz / count);
-    timer_per_second = round(timer * pit_hz / count);
+void run_timer_down() {
+    local_write(local_timer, masked_bit | vector_timer);
+    local_write(local_initial, 0xffff'ffff);
+}
+std::uint32_t timer_left() {
+    return local_read(local_current);
 }
 
 } // namespace arch

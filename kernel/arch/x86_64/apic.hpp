@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Local APIC and I/O APIC, memory-mapped.
+// Local APIC, as x2APIC where the processor has it and else memory-mapped, and I/O APIC.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@ void initialize_apic(); // on each core
 std::uint32_t apic_id();
 void end_of_interrupt();
 void send_interrupt(std::uint32_t apic_id, Word vector);
+void send_nmi_to_others();                           // all cores but this one, whatever they do
 void send_startup(std::uint32_t apic_id, Word page); // INIT, then STARTUP at page * 4 KiB
 // One shot at an absolute tick; no_deadline stops it. Far deadlines fire early and are set again.
 void set_timer(Word deadline, Word now);
@@ -25,7 +26,9 @@ unsigned ioapic_lines();
 void route(unsigned line, Word vector, std::uint32_t apic_id, std::uint16_t flags);
 void mask(unsigned line, bool masked);
 
-// Measures the time-stamp counter and the local timer against the PIT.
-void calibrate(Word& tsc_per_second, Word& timer_per_second);
+// For the calibration, without the TSC deadline: lets the timer run down from its highest value, masked.
+void run_timer_down();
+std::uint32_t timer_left();
+void stop_timer();
 
 } // namespace arch
