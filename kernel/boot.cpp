@@ -24,14 +24,8 @@ Word* kernel_root_table;
 
 namespace {
 
-constexpr Word kernel_stack_size = 16 << 10, trampoline = 0x8000, low_limit = Word{1} << 32;
+constexpr Word trampoline = 0x8000, low_limit = Word{1} << 32;
 
-// A stack a core, with an unmapped page below.
-struct alignas(16384) Stack {
-    std::byte guard[4096];
-    std::byte memory[kernel_stack_size - 4096];
-};
-Stack stacks[abi::max_cores];
 Word root_table[512] __attribute__((aligned(4096)));
 Word image_tables[3][512] __attribute__((aligned(4096))); // directory pointers, directory, devices' directory
 Word image_pages[8][512] __attribute__((aligned(4096)));
@@ -45,10 +39,10 @@ void enter_core(unsigned index) {
     core.self = &core;
     core.index = static_cast<std::uint8_t>(index);
     core.endpoint_head = live_head(Type::endpoint, core.index);
-    core.stack_top = reinterpret_cast<Word>(&stacks[index] + 1);
+    core.stack_top = arch::stacks[index].main.top();
     core.programmed = abi::no_deadline;
     core.sequence = 1;
-    core.descriptors.load(&core);
+    core.descriptors.load(&core, index);
     enable_features();
     arch::write_cr3(machine.kernel_root);
     arch::initialize_apic();
@@ -128,10 +122,10 @@ void build_kernel_space(Word pool_base, Word pool_size) {
         image_pages[index / 512][index % 512] = (at - arch::image_window) | bits;
         image_tables[1][index / 512] = arch::image_physical(image_pages[index / 512]) | table;
     }
-    for (Stack& stack : stacks) {
-        Word index = (reinterpret_cast<Word>(&stack) - arch::image_window) / arch::page;
+    arch::for_each_guard(abi::max_cores, [](Word guard) {
+        Word index = (guard - arch::image_window) / arch::page;
         image_pages[index / 512][index % 512] = 0;
-    }
+    });
     // The pool: 2 MiB pages; it spans at most two directories.
     for (Word at = pool_base; at < pool_base + pool_size; at += arch::large_page) {
         Word directory = (at >> 30) - (pool_base >> 30);
@@ -154,7 +148,7 @@ void start_cores() {
     put(trampoline_cr3, arch::image_physical(boot_pml4));
     put(trampoline_entry, reinterpret_cast<Word>(&core_main));
     for (unsigned i = 1; i < machine.cores; ++i) {
-        put(trampoline_stack, reinterpret_cast<Word>(&stacks[i] + 1));
+        put(trampoline_stack, arch::stacks[i].main.top());
         arch::send_startup(machine.apic_ids[i], trampoline / arch::page);
         for (Word end = arch::read_tsc() + machine.ticks_per_second;
              !__atomic_load_n(&cores[i].online, __ATOMIC_ACQUIRE);) {
@@ -206,6 +200,7 @@ extern "C" void kernel_main(std::uint32_t magic, Word information) {
     start_cores();
     root_table[0] = 0;
     arch::write_cr3(machine.kernel_root);
+    check_mappings();
 
     root_pool.type = Type::pool;
     initialize_root_pool(root_pool, pool_base, pool_size / arch::page);

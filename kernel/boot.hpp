@@ -26,6 +26,9 @@ Word read_boot_loader(std::uint32_t magic, Word information, Ram& ram);
 // reach.
 void build_kernel_space(Word pool_base, Word pool_size);
 
+// Panics if a kernel mapping is writable and executable, or open to user mode.
+void check_mappings();
+
 // What is loaded for the root task before the kernel leaves the one-to-one map.
 struct RootImage {
     Word base, size; // physical memory of all segments, in the order of the program headers

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/panic.hpp"
 
+#include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/memory.hpp"
+#include "kernel/core.hpp"
 #include "kernel/invocation.hpp"
 
 extern "C" const char image_start[], text_end[];
@@ -12,11 +14,21 @@ namespace kernel {
 namespace {
 constexpr std::uint16_t serial = 0x3f8; // COM1
 
+unsigned stopping; // atomic: 1 + the core that stops the machine
+
+Word stack_pointer() {
+    Word sp;
+    asm volatile("mov %%rsp, %0" : "=r"(sp));
+    return sp;
+}
+
 void backtrace(Word sp) {
     console_write("\nBacktrace:");
     unsigned printed = 0;
-    // A kernel stack ends at a page boundary at the latest 16 KiB above.
-    for (Word at = sp & ~Word{7}; at < ((sp | 0x3fff) & ~Word{7}) && printed < 32; at += 8) {
+    Word end = arch::stack_end(sp);
+    if (arch::is_stack_guard(sp))
+        sp = (sp | 0xfff) + 1;
+    for (Word at = sp & ~Word{7}; at < end && printed < 32; at += 8) {
         Word word = *reinterpret_cast<const Word*>(at);
         if (word < reinterpret_cast<Word>(image_start) || word >= reinterpret_cast<Word>(text_end))
             continue;
@@ -64,17 +76,31 @@ void console_decimal(Word value) {
         console_put(digits[--n]);
 }
 
+bool is_stopping() {
+    return __atomic_load_n(&stopping, __ATOMIC_ACQUIRE) != 0;
+}
+
+void stop_others() {
+    unsigned self = arch::stack_core(stack_pointer()) + 1, nobody = 0;
+    if (__atomic_compare_exchange_n(&stopping, &nobody, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        if (core_count > 1)
+            arch::send_nmi_to_others();
+    } else if (nobody != self) {
+        arch::halt_forever();
+    }
+}
+
 void panic(const char* reason) {
+    stop_others();
     console_write("\nkernel panic: ");
     console_write(reason);
-    Word sp;
-    asm volatile("mov %%rsp, %0" : "=r"(sp));
-    backtrace(sp);
+    backtrace(stack_pointer());
     arch::halt_forever();
     __builtin_unreachable();
 }
 
 void panic_with(const abi::Registers& r, const char* reason) {
+    stop_others();
     console_write("\nkernel panic: ");
     console_write(reason);
     struct {
@@ -103,7 +129,7 @@ void panic_with(const abi::Registers& r, const char* reason) {
         console_write(" ");
         console_hex(v.value);
     }
-    backtrace(r.cs & 3 ? reinterpret_cast<Word>(&r) : r.rsp);
+    backtrace(r.cs & 3 ? stack_pointer() : r.rsp);
     arch::halt_forever();
     __builtin_unreachable();
 }

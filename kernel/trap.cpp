@@ -118,10 +118,6 @@ extern "C" void handle_kernel_trap(Registers* r) {
     schedule(core);
 }
 
-extern "C" void handle_fatal_trap(Registers* r) {
-    panic_with(*r, "fatal exception");
-}
-
 void invoke_null(Core&, Thread& thread) {
     reply(thread.registers, Error::ok);
 }

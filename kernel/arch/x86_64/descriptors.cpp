@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/arch/x86_64/descriptors.hpp"
 
+#include "kernel/abi/layout.hpp"
+
 extern "C" const std::uint64_t trap_stubs[256];
 extern "C" void system_call_entry();
 
 namespace arch {
+
+CoreStacks stacks[abi::max_cores];
 
 namespace {
 
@@ -63,7 +67,30 @@ void initialize_idt() {
     }
 }
 
-void Descriptors::load(void* core) {
+bool is_stack_guard(Word address) {
+    bool found = false;
+    for_each_guard(abi::max_cores, [&](Word guard) { found |= address - guard < 4096; });
+    return found;
+}
+
+Word stack_end(Word address) {
+    for (const CoreStacks& core : stacks) {
+        if (address - reinterpret_cast<Word>(&core.main) < sizeof core.main)
+            return core.main.top();
+        for (const auto& stack : core.exceptions)
+            if (address - reinterpret_cast<Word>(&stack) < sizeof stack)
+                return stack.top();
+    }
+    return 0;
+}
+
+unsigned stack_core(Word address) {
+    return stack_end(address)
+               ? static_cast<unsigned>((address - reinterpret_cast<Word>(stacks)) / sizeof stacks[0])
+               : 0;
+}
+
+void Descriptors::load(void* core, unsigned index) {
     gdt[0] = 0;
     gdt[1] = 0x00af9b000000ffff; // kernel code
     gdt[2] = 0x00cf93000000ffff; // kernel data
@@ -74,8 +101,9 @@ void Descriptors::load(void* core) {
     gdt[6] = base >> 32;
     tss.io_map = sizeof(tss);
     for (unsigned i = 0; i < 4; ++i) {
-        stacks[i].core = core;
-        tss.ist[i] = reinterpret_cast<std::uint64_t>(&stacks[i].core);
+        ExceptionSlot& slot = stacks[index].slot(i);
+        slot = {core, 0};
+        tss.ist[i] = reinterpret_cast<std::uint64_t>(&slot);
     }
     Pointer gdt_pointer{sizeof(gdt) - 1, gdt}, idt_pointer{sizeof(idt) - 1, idt};
     asm volatile("lgdt %0; lidt %1" ::"m"(gdt_pointer), "m"(idt_pointer));

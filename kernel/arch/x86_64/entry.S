@@ -320,10 +320,10 @@ stub_\vector:
 .altmacro
 .set v, 0
 .rept 256
-    .if v == 8 || v == 10 || v == 11 || v == 12 || v == 13 || v == 14 || v == 17 || v == 21
+    .if v == 10 || v == 11 || v == 12 || v == 13 || v == 14 || v == 17 || v == 21
         STUB %v, 1
-    .elseif v == 1 || v == 2 || v == 18
-        # have entries of their own below
+    .elseif v == 1 || v == 2 || v == 8 || v == 18
+        # have entries of their own: below, and in exceptions.S
     .else
         STUB %v, 0
     .endif
@@ -379,24 +379,6 @@ stub_1:
     mov %rax, %db6
     pop %rax
     iretq
-
-# NMI, machine check: own stacks; report and stop.
-.balign 16
-stub_2:
-    push $0
-    push $2
-    jmp fatal_entry
-.balign 16
-stub_18:
-    push $0
-    push $18
-fatal_entry:
-    PUSH_GENERAL
-    cld
-    mov %rsp, %rdi
-    call handle_fatal_trap
-5:  hlt
-    jmp 5b
 
 # enter_idle(stack_top): waits for an interrupt with interrupts on; handle_kernel_trap finds idle_resume in RIP.
 .globl enter_idle, idle_wait_end
