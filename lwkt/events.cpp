@@ -22,13 +22,14 @@ void upcall() {
         gd.vcpu->set_deadline(glue::no_deadline);
     }
     gd.vcpu->enable_upcalls();
-    if (gd.current->critical_count == 0)
+    if (!in_critical_section())
         run_deferred();
 }
 
 // The idle thread is the stack that the vCPU started on. It is always in a critical section.
 void idle_loop(GlobalData& gd) {
     for (;;) {
+        __atomic_store_n(&gd.gate, gate_quiet | 1, __ATOMIC_RELAXED);
         __atomic_exchange_n(&gd.requests, 0, __ATOMIC_RELAXED);
         reap(gd);
         process_events(gd);
@@ -80,7 +81,7 @@ GlobalData* create_core(unsigned cpu) {
     gd->from = queues;
     gd->current = &gd->idle;
     gd->idle.cpu = cpu;
-    gd->idle.critical_count = 1;
+    gd->gate = gate_quiet | 1; // the idle thread's
     gd->idle.state = ThreadState::runnable;
     __builtin_memcpy(gd->idle.name, "idle", 5);
     gd->callouts.thread =

@@ -26,29 +26,6 @@ enum InboxReason : std::uint32_t {
     inbox_call = 8, // its waited IPI has run
 };
 
-// Ready threads of one priority: first in, first out, never removed from the middle.
-struct RunQueue {
-    Thread* head = nullptr;
-    Thread** tail = &head; // where the next one is linked
-
-    RunQueue() = default;
-    RunQueue(const RunQueue&) = delete;
-    RunQueue& operator=(const RunQueue&) = delete;
-    void push_back(Thread* thread) {
-        thread->run_next = nullptr;
-        *tail = thread;
-        tail = &thread->run_next;
-    }
-    // True when it was the last one.
-    bool pop_front() {
-        head = head->run_next;
-        if (head != nullptr)
-            return false;
-        tail = &head;
-        return true;
-    }
-};
-
 struct SleepQueue {
     Thread* head = nullptr;
     Thread* tail = nullptr;
@@ -116,10 +93,13 @@ struct EventSlot {
 
 struct alignas(256) GlobalData : CoreHead {
     glue::Vcpu* vcpu;
-    std::uint32_t ready_bits = 0; // bit p: queue p is not empty
+    // Ready threads, a ring for each priority, first in first out, never removed from the middle. Of each the
+    // last one is known, whose run_next is the first; the word says nothing while the priority's bit is
+    // clear.
+    std::uint32_t ready_bits = 0;
     bool slice_expired = false;
     bool reaping = false;
-    RunQueue ready[priority_levels];
+    Thread* ready_last[priority_levels];
     Thread* zombies = nullptr; // exited, linked by run_next; freed by the next thread that runs
     Thread idle;
 
@@ -133,6 +113,7 @@ struct alignas(256) GlobalData : CoreHead {
     SlabClass slab[slab_classes];
     SlabStatistics slab_counters{};
     IpiStatistics ipi_counters{};
+    PortStatistics port_counters{};
     bool draining = false; // IPI functions run: they may not send() and wait
 
     // --- other cores ---
@@ -145,10 +126,6 @@ struct alignas(256) GlobalData : CoreHead {
     IpiQueue* from = nullptr;            // immutable: one queue a source core
 };
 
-// After a switch: what was in registers before is not worth keeping alive across it.
-inline GlobalData& here_again() {
-    return static_cast<GlobalData&>(*glue::cpu_local_again<CoreHead>());
-}
 inline GlobalData& here() {
     return static_cast<GlobalData&>(core());
 }
@@ -166,7 +143,10 @@ void drain_inbox(GlobalData& gd);
 void reap(GlobalData& gd); // frees exited threads, of which none is the current one
 // Blocks the current thread until make_ready() or the deadline. False: by the deadline.
 bool block_until(GlobalData& gd, Nanoseconds deadline);
-void request(GlobalData& gd, std::uint32_t what);
+inline void request(GlobalData& gd, std::uint32_t what) {
+    __atomic_fetch_or(&gd.requests, what, __ATOMIC_RELAXED);
+    __atomic_fetch_and(&gd.gate, ~gate_quiet, __ATOMIC_RELAXED); // after it: an upcall may come in between
+}
 
 // events.cpp
 void notify(GlobalData& target);                      // its inboxes have something

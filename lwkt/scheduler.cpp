@@ -9,8 +9,7 @@
 //
 // Exactly one critical section is held across the switch: the old thread entered it, and the new thread,
 // which left the core in the same place (or starts in thread_main), leaves its own.
-#include "lwkt/arch/x86_64/stack.hpp"
-#include "lwkt/globaldata.hpp"
+#include "lwkt/switch.hpp"
 
 namespace lwkt {
 
@@ -23,54 +22,6 @@ namespace {
 void free_thread(Thread* thread) {
     thread->fiber.destroy();
     page_provider.release(thread->stack, thread->stack_size / glue::page_size);
-}
-
-[[gnu::always_inline]] inline Thread* pick(GlobalData& gd) {
-    while (gd.ready_bits != 0)
-        [[likely]] {
-            unsigned level = 31u ^ static_cast<unsigned>(__builtin_clz(gd.ready_bits));
-            RunQueue& queue = gd.ready[level];
-            Thread* thread = queue.head;
-            if (queue.pop_front())
-                gd.ready_bits &= ~(1u << level);
-            if (!thread->has_tokens() || TokenScheduler::reacquire_all(gd, thread)) [[likely]]
-                return thread;
-        }
-    return &gd.idle;
-}
-
-// From `self`, whose new state is set, to another thread. Returns when `self` has the core again.
-[[gnu::always_inline]] inline void switch_stacks(GlobalData& gd, Thread* self, Thread* next) {
-    ++next->switches;
-    gd.current = next;
-    glue::fiber_before_switch(self->fiber, next->fiber, self->state == ThreadState::zombie);
-    lwkt_switch_stacks(&self->stack_pointer, next->stack_pointer);
-    glue::fiber_after_switch(self->fiber);
-}
-
-[[gnu::always_inline]] inline void switch_to(GlobalData& gd, Thread* self, Thread* next) {
-    verify(self->guard == Thread::guard_value); // else its stack has overflowed
-    if (next == self) [[unlikely]] {
-        self->state = ThreadState::runnable;
-        return;
-    }
-    switch_stacks(gd, self, next);
-}
-
-[[gnu::always_inline]] inline void enqueue(GlobalData& gd, Thread* thread) {
-    auto level = static_cast<unsigned>(thread->priority);
-    thread->state = ThreadState::runnable;
-    gd.ready[level].push_back(thread);
-    gd.ready_bits |= 1u << level;
-}
-
-[[gnu::always_inline]] inline void give_up_core(GlobalData& gd, Thread* self) {
-    Thread* next = self->preempted;
-    if (next == nullptr) [[likely]]
-        next = pick(gd);
-    else
-        self->preempted = nullptr;
-    switch_to(gd, self, next);
 }
 
 // An interrupt thread is ready and above the current thread: runs it on top until it blocks.
@@ -120,18 +71,30 @@ void reap(GlobalData& gd) {
     }
 }
 
-void request(GlobalData& gd, std::uint32_t what) {
-    __atomic_fetch_or(&gd.requests, what, __ATOMIC_RELAXED);
-}
-
 void enqueue_ready(GlobalData& gd, Thread* thread) {
     enqueue(gd, thread);
 }
 
 void make_ready(GlobalData& gd, Thread* thread) {
-    enqueue(gd, thread);
-    if (thread->priority >= Priority::interrupt_low && thread->priority > gd.current->priority)
-        request(gd, request_preempt);
+    wake_local(gd, thread);
+}
+
+Thread* pick_slowly(GlobalData& gd, Thread* candidate) {
+    while (candidate->has_tokens() && !TokenScheduler::reacquire_all(gd, candidate)) {
+        if (gd.ready_bits == 0)
+            return &gd.idle;
+        candidate = pop_highest(gd);
+    }
+    return candidate;
+}
+
+void block_self_slowly(GlobalData& gd, Thread* self) {
+    TokenScheduler::release_all(self, self->token_top);
+    give_up_core(gd, self);
+}
+
+void switch_with_tokens(GlobalData& gd, Thread* self, Thread* candidate) {
+    switch_to(gd, self, pick_slowly(gd, candidate));
 }
 
 void switch_away(GlobalData& gd) {
@@ -147,9 +110,9 @@ void switch_released(GlobalData& gd) {
 
 void lwkt_switch_blocked() {
     GlobalData& gd = here();
-    verify(gd.current->critical_count == 1 && gd.current != &gd.idle);
-    gd.current->state = ThreadState::blocked;
-    switch_away(gd);
+    Thread* self = current();
+    verify(critical_count() == 1 && self != &gd.idle);
+    block_self(gd, self);
 }
 
 namespace {
@@ -166,25 +129,21 @@ namespace {
 void yield() {
     GlobalData& gd = here();
     Thread* self = current();
-    verify(self->critical_count == 0);
-    self->critical_count = 1;
-    asm volatile("" ::: "memory");
-    auto level = static_cast<unsigned>(self->priority);
-    RunQueue& queue = gd.ready[level];
-    Thread* next = queue.head;
+    verify(gd.gate == gate_quiet);
+    critical_enter();
+    unsigned level = level_of(self);
+    Thread* last = gd.ready_last[level]; // not to be followed before the bit is known to be set
     if ((31u ^ static_cast<unsigned>(__builtin_clz(gd.ready_bits | 1))) == level &&
-        self->preempted == nullptr && !self->has_tokens() && !next->has_tokens()) [[likely]] {
-        queue.push_back(self);
-        queue.head = next->run_next;
+        self->preempted == nullptr && !self->has_tokens() && !last->run_next->has_tokens()) [[likely]] {
+        Thread* next = last->run_next;
+        last->run_next = self;
+        self->run_next = next->run_next; // itself, if the next one was the last one, too
+        gd.ready_last[level] = self;
         switch_stacks(gd, self, next);
     } else {
         yield_slow(gd, self);
     }
-    GlobalData& again = here_again();
-    asm volatile("" ::: "memory");
-    again.current->critical_count = 0;
-    if (again.requests != 0 || glue::upcall_due()) [[unlikely]]
-        run_deferred();
+    critical_exit();
 }
 
 bool should_yield() {
@@ -265,7 +224,7 @@ void block_timer_fired(void* argument) {
 
 bool block_until(GlobalData& gd, Nanoseconds deadline) {
     Thread* self = gd.current;
-    verify(self->critical_count == 1 && self != &gd.idle);
+    verify(critical_count() == 1 && self != &gd.idle);
     self->state = ThreadState::blocked;
     if (deadline == no_timeout) {
         switch_away(gd);
@@ -287,7 +246,7 @@ void run_deferred() {
     GlobalData& gd = here();
     Thread* self = gd.current;
     do {
-        self->critical_count = 1;
+        __atomic_store_n(&gd.gate, gate_quiet | 1, __ATOMIC_RELAXED);
         asm volatile("" ::: "memory");
         std::uint32_t what = __atomic_exchange_n(&gd.requests, 0, __ATOMIC_RELAXED);
         if (what & request_reap)
@@ -295,10 +254,7 @@ void run_deferred() {
         if ((what & request_events) || glue::upcall_due())
             process_events(gd);
         preempt(gd, self);
-        asm volatile("" ::: "memory");
-        self->critical_count = 0;
-        asm volatile("" ::: "memory");
-    } while (__atomic_load_n(&gd.requests, __ATOMIC_RELAXED) != 0 || glue::upcall_due());
+    } while (glue::cpu_local_decrement<offsetof(CoreHead, gate)>() || glue::upcall_due());
 }
 
 // --- life
@@ -307,7 +263,7 @@ extern "C" void lwkt_thread_main() {
     GlobalData& gd = here();
     Thread* thread = gd.current;
     glue::fiber_after_switch(thread->fiber);
-    critical_exit(); // entered for it by create()
+    critical_exit(); // entered by whoever switched here
     thread->function(thread->argument);
     exit();
 }
@@ -334,7 +290,6 @@ Thread* create(ThreadFunction function, void* argument, Priority priority, CpuId
     thread->priority = priority;
     thread->function = function;
     thread->argument = argument;
-    thread->critical_count = 1;
     for (std::size_t i = 0; i + 1 < sizeof thread->name && name[i]; ++i)
         thread->name[i] = name[i];
     if (!thread->fiber.create(block + sizeof(Thread), thread->stack_size - sizeof(Thread))) {
@@ -353,7 +308,7 @@ void exit() {
     critical_enter();
     GlobalData& gd = here();
     Thread* self = gd.current;
-    verify(self->critical_count == 1 && self != &gd.idle && self->wait_ident == nullptr);
+    verify(critical_count() == 1 && self != &gd.idle && self->wait_ident == nullptr);
     TokenScheduler::release_all(self, self->token_top);
     self->token_top = self->tokens;
     self->state = ThreadState::zombie;

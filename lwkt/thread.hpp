@@ -67,7 +67,6 @@ enum class Wake : std::uint8_t; // lwkt/sleepqueue.hpp
 // itself, unless they say otherwise.
 struct Thread {
     void* stack_pointer = nullptr; // while not running; first, for arch/x86_64/switch.S
-    std::uint32_t critical_count = 0;
     Priority priority = Priority::idle;
     ThreadState state = ThreadState::blocked;
     bool interruptible = false; // sleeps and may be woken by interrupt()
@@ -112,8 +111,14 @@ struct CoreHead {
     CoreHead* self;
     Thread* current;
     std::uint32_t requests; // deferred work, set by upcalls; run when the outermost critical section is left
+    // How many critical sections the running thread is in, with gate_quiet set while nothing is requested: so
+    // leaving the outermost section with work to do is the one way to zero. It belongs to the core, not to
+    // the thread, because every switch of threads happens in exactly one critical section.
+    std::uint32_t gate;
     std::uint32_t cpu;
 };
+inline constexpr std::uint32_t gate_quiet = 0x8000'0000;
+
 // Why run_deferred() has something to do.
 enum Request : std::uint32_t {
     request_events = 1,  // the vCPU has events or its deadline passed
@@ -143,17 +148,19 @@ inline unsigned cpu_count() {
 // ---------------------------------------------------------------------------------------------
 void run_deferred(); // internal: the outermost section was left and there are requests
 
-inline void critical_enter() {
-    ++current()->critical_count;
-    asm volatile("" ::: "memory");
-}
-inline void critical_exit() {
-    asm volatile("" ::: "memory");
-    if (--current()->critical_count == 0 && (core().requests != 0 || glue::upcall_due())) [[unlikely]]
-        run_deferred();
+inline std::uint32_t critical_count() {
+    return __atomic_load_n(&core().gate, __ATOMIC_RELAXED) & ~gate_quiet;
 }
 inline bool in_critical_section() {
-    return current()->critical_count != 0;
+    return critical_count() != 0;
+}
+inline void critical_enter() {
+    glue::cpu_local_increment<offsetof(CoreHead, gate)>();
+}
+inline void critical_exit() {
+    if (glue::cpu_local_decrement<offsetof(CoreHead, gate)>() ||
+        (core().gate == gate_quiet && glue::upcall_due())) [[unlikely]]
+        run_deferred();
 }
 
 // Nothing on this core preempts while one lives. Nests. Do not block inside.

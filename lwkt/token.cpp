@@ -156,7 +156,7 @@ void Token::acquire_slow(Thread* self, std::uintptr_t mode) {
         }
     CriticalSection critical;
     GlobalData& gd = here();
-    verify(self->critical_count == 1 && self != &gd.idle); // blocking is not allowed here
+    verify(critical_count() == 1 && self != &gd.idle); // blocking is not allowed here
     TokenScheduler::release_all(self, reference);
     TokenScheduler::wait_for(gd, *this, self);
     switch_released(gd); // all of them, and this one, are held when it returns

@@ -53,6 +53,16 @@ inline T cpu_local_constant() {
     return *reinterpret_cast<T*>(static_cast<char*>(hosted::cpu_local) + offset);
 }
 
+// The 32-bit word at `offset` of it, up and down. The second is true when it has become zero.
+template <std::size_t offset>
+inline void cpu_local_increment() {
+    ++*reinterpret_cast<std::uint32_t*>(static_cast<char*>(hosted::cpu_local) + offset);
+}
+template <std::size_t offset>
+inline bool cpu_local_decrement() {
+    return --*reinterpret_cast<std::uint32_t*>(static_cast<char*>(hosted::cpu_local) + offset) == 0;
+}
+
 template <class T>
 inline T* cpu_local_again() {
     return cpu_local<T>();

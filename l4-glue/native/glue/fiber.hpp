@@ -31,6 +31,19 @@ inline T cpu_local_constant() {
     return value;
 }
 
+// The 32-bit word at `offset` of it, up and down by one instruction each, so that an upcall sees it whole.
+// Both order the compiler's memory accesses. The second is true when the word has become zero.
+template <std::size_t offset>
+inline void cpu_local_increment() {
+    asm volatile("incl %%gs:%c0" ::"i"(offset) : "memory", "cc");
+}
+template <std::size_t offset>
+inline bool cpu_local_decrement() {
+    bool zero;
+    asm volatile("decl %%gs:%c1" : "=@ccz"(zero) : "i"(offset) : "memory");
+    return zero;
+}
+
 // cpu_local() that the compiler does not remember from before.
 template <class T>
 inline T* cpu_local_again() {
