@@ -2,6 +2,7 @@
 // Every entry into the kernel arrives here from entry.S: system calls of threads, exceptions, interrupts.
 // Each ends by leave_kernel with whatever thread is current by then.
 #include "kernel/arch/x86_64/apic.hpp"
+#include "kernel/arch/x86_64/memory.hpp"
 #include "kernel/flush.hpp"
 #include "kernel/invocation.hpp"
 #include "kernel/irq.hpp"
@@ -14,7 +15,7 @@ namespace kernel {
 
 namespace {
 
-constexpr Word vector_debug = 1, vector_page_fault = 14;
+constexpr Word vector_debug = 1, vector_page_fault = 14, vector_end_of_exceptions = 32;
 
 void handle_interrupt(Core& core, Word vector) {
     if (vector == arch::vector_timer) {
@@ -82,15 +83,18 @@ extern "C" const Handler operation_handlers[] = {
 extern "C" const Word handler_count = sizeof(operation_handlers) / sizeof(operation_handlers[0]);
 static_assert(sizeof(operation_handlers) / sizeof(operation_handlers[0]) == abi::operation_count);
 
-extern "C" void handle_trap(Registers* r) {
+static_assert(!(arch::pool_window >> 46 & 1) && arch::image_window >> 46 & 1); // entry.S tells them apart
+
+// The registers may lie in a vCPU page, where the server can change them at any time: only a thread's own are
+// looked at.
+extern "C" void handle_trap(Registers* r, Word vector) {
     Core& core = this_core();
-    if (r->vector >= 32) {
-        handle_interrupt(core, r->vector);
+    if (vector >= vector_end_of_exceptions) {
+        handle_interrupt(core, vector);
         return schedule(core);
     }
     Thread& thread = *core.current;
     ++core.statistics[static_cast<unsigned>(abi::Statistic::traps)];
-    Word vector = r->vector, error = r->error;
     Word address = vector == vector_page_fault ? arch::read_cr2() : 0;
     if (vector == vector_debug)
         asm volatile("mov %0, %%db6" ::"r"(Word{0}));
@@ -100,15 +104,18 @@ extern "C" void handle_trap(Registers* r) {
         return;
     }
     send_fault(core, thread, vector == vector_page_fault ? abi::label_page_fault : abi::label_exception,
-               address, error, vector);
+               address, r->error, vector);
     schedule(core);
 }
 
 extern "C" void handle_kernel_trap(Registers* r) {
+    // An exception can come where GS is the user's, at the last instruction out: no look at the core before.
+    if (r->vector < vector_end_of_exceptions)
+        panic_with(*r, "exception in the kernel");
     Core& core = this_core();
     // Only the halted idle loop runs with interrupts on.
-    if (r->vector < 32 || core.current || r->rip != reinterpret_cast<Word>(idle_wait_end))
-        panic_with(*r, "exception in the kernel");
+    if (core.current || r->rip != reinterpret_cast<Word>(idle_wait_end))
+        panic_with(*r, "interrupt in the kernel");
     ++core.sequence;
     Word now = arch::read_tsc();
     core.statistics[static_cast<unsigned>(abi::Statistic::idle_ticks)] += now - core.accounted_at;

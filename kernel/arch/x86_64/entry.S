@@ -41,6 +41,7 @@
 .set RFLAGS, 152
 .set RSP, 160
 .set REGISTERS_SIZE, 176
+.set POOL_WINDOW_BIT, 46        # clear in addresses of the pool window, set in those of the image: asserted in trap.cpp
 
 .set USER_DATA, 0x1b
 .set USER_CODE, 0x23
@@ -288,8 +289,7 @@ enter_guest:
     swapgs
     iretq
 
-.macro PUSH_GENERAL
-    push %rdi
+.macro PUSH_GENERAL                 # but rdi, which the stubs have pushed
     push %rsi
     push %rdx
     push %rcx
@@ -306,7 +306,9 @@ enter_guest:
     push %r15
 .endm
 
-# Exceptions and interrupts. The processor pushed ss .. rip at the end of core.frame when it came from user mode.
+# Exceptions and interrupts. The processor pushed ss .. rip at the end of core.frame when it came from user mode: into
+# memory that a vCPU's server can write meanwhile. So nothing here is decided by what lies there: the vector travels in
+# rdi.
 .macro STUB vector, has_error
     .balign 16
 stub_\vector:
@@ -314,6 +316,8 @@ stub_\vector:
     push $0
     .endif
     push $\vector
+    push %rdi
+    mov $\vector, %edi
     jmp trap_entry
 .endm
 
@@ -332,13 +336,15 @@ stub_\vector:
 
 .balign 64
 trap_entry:
-    testb $3, 24(%rsp)
-    jz trap_from_kernel
+    bt $POOL_WINDOW_BIT, %rsp # threads and vCPU pages lie in the pool window, the kernel's stacks in its image
+    jc trap_from_kernel
     swapgs
 trap_saved:
     PUSH_GENERAL
     cld
+    clac
     incq %gs:CORE_SEQUENCE
+    mov %edi, %esi
     mov %rsp, %rdi
     mov %gs:CORE_STACK_TOP, %rsp
     call handle_trap
@@ -372,6 +378,8 @@ stub_1:
     push $0
     push $1
     mov %gs:CORE_SCRATCH, %rax
+    push %rdi
+    mov $1, %edi
     jmp trap_saved
 4:  push %rax               # in the kernel: a user's breakpoint must not stop it
     xor %eax, %eax
