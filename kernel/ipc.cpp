@@ -189,6 +189,25 @@ void send_fault(Core& core, Thread& thread, std::uint32_t label, Word address, W
 
 // A thread that goes away: who waits for its reply, or owes it one, is set free.
 void abort_partners(Core& core, Thread& thread) {
+    if (core.current)
+        account(core, arch::read_tsc()); // whoever runs may have another context from here on
+    if (Thread* server = thread.callee) {
+        // A chain of calls has one context, at its end: it comes back here, and the server's own goes there.
+        server->caller = nullptr;
+        thread.callee = nullptr;
+        server->priority = server->base_priority;
+        Thread* last = server;
+        for (Thread* next; (next = last->callee); last = next)
+            next->priority = last->priority > next->base_priority ? last->priority : next->base_priority;
+        thread.context = last->context;
+        last->context = server->own_context;
+        if (core.current == last) {
+            core.reschedule = true;
+        } else if (last->state == ThreadState::ready) {
+            dequeue(core, *last);
+            make_ready(core, *last); // if it has a context; else it is passive and without its client
+        }
+    }
     if (Thread* caller = thread.caller) {
         give_back(thread);
         if (caller->fault_pending) {
@@ -198,14 +217,6 @@ void abort_partners(Core& core, Thread& thread) {
             caller->registers.rax = static_cast<Word>(Error::aborted);
             make_ready(core, *caller);
         }
-    }
-    if (Thread* server = thread.callee) {
-        bool queued = server->ready_queued;
-        if (queued)
-            core.ready.remove(*server); // its priority changes
-        give_back(*server);
-        if (queued && server->context) // else passive and without its client: it cannot run
-            core.ready.push(*server);
     }
 }
 

@@ -45,6 +45,7 @@ void stop_thread(Core& core, Thread& thread) {
     detach(core, thread);
     if (blocked)
         thread.registers.rax = static_cast<Word>(Error::aborted);
+    thread.start_pending = false;
     thread.state = ThreadState::inactive;
 }
 
@@ -64,10 +65,10 @@ void kill_thread(Core& core, Thread& thread) {
 // thread_configure(priority, scheduling, fault_endpoint, notification): before the thread is started
 void invoke_thread_configure(Core&, Thread& thread) {
     Registers& r = thread.registers;
+    LockGuard guard(structure_lock); // before the lookups: nothing of it begins to die meanwhile
     Lookup<Thread> target(thread, r.rdi, abi::thread_right::control);
     if (!target)
         return reply(r, target.error);
-    LockGuard guard(structure_lock);
     if (!is_inactive(*target) && target.object != &thread)
         return reply(r, Error::wrong_state);
     if (r.rsi >= abi::priorities)
@@ -117,8 +118,12 @@ void invoke_thread_configure(Core&, Thread& thread) {
     }
     target->base_priority = target->priority = static_cast<std::uint8_t>(r.rsi);
     if (context) {
+        if (target->own_context)
+            target->own_context->owner = nullptr;
         context->owner = target.object;
-        target->own_context = target->context = context;
+        target->own_context = context;
+        if (!target->caller) // else it runs on its caller's until it replies
+            target->context = context;
     }
     if (endpoint) {
         target->fault_endpoint = endpoint;
@@ -129,12 +134,12 @@ void invoke_thread_configure(Core&, Thread& thread) {
 
 void invoke_thread_start(Core& core, Thread& thread) {
     Registers& r = thread.registers;
+    LockGuard guard(structure_lock);
     Lookup<Thread> target(thread, r.rdi, abi::thread_right::control);
     if (!target)
         return reply(r, target.error);
     if (r.rsi >= abi::user_end)
         return reply(r, Error::bad_address);
-    LockGuard guard(structure_lock);
     if (!is_inactive(*target))
         return reply(r, Error::wrong_state);
     Registers& start = target->registers;
@@ -145,12 +150,13 @@ void invoke_thread_start(Core& core, Thread& thread) {
     start.rflags = arch::rflags_fixed | arch::rflags_interrupts;
     start.cs = arch::user_code;
     start.ss = arch::user_data;
-    target->state = ThreadState::inactive;
     reply(r, Error::ok);
+    __atomic_store_n(&target->starts, target->starts + 1, __ATOMIC_RELEASE);
     if (target->core == core.index)
-        make_ready(core, *target);
-    else
-        send_request(*target, request_start);
+        return make_ready(core, *target);
+    target->start_pending = true;
+    __atomic_store_n(&target->state, ThreadState::ready, __ATOMIC_RELEASE); // now there is something to stop
+    send_request(*target, request_start);
 }
 
 void invoke_thread_stop(Core& core, Thread& thread) {
@@ -164,6 +170,10 @@ void invoke_thread_stop(Core& core, Thread& thread) {
         reply(r, Error::ok);
         return stop_thread(core, *target);
     }
+    LockGuard guard(structure_lock); // no start comes between the look and the request
+    if (is_inactive(*target))
+        return reply(r, Error::ok);
+    __atomic_store_n(&target->stop_for, target->starts, __ATOMIC_RELEASE);
     send_request(*target, request_stop);
     restart(r);
 }

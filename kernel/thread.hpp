@@ -54,6 +54,11 @@ struct Thread : CoreObject {
     Word ticks = 0;                              // consumed
     Word ready_since = 0;
 
+    Word starts = 0; // structure_lock for writing: how often it was started
+    bool start_pending =
+        false;         // request_start is under way; written by the starter while the thread is inactive
+    Word stop_for = 0; // the start that request_stop is meant for; an older request has nothing to stop
+
     Thread* caller = nullptr;   // who waits for this thread's reply
     Thread* callee = nullptr;   // whose reply this thread waits for
     Word badge = 0;             // of the capability it sends with, while sending

@@ -190,10 +190,17 @@ void handle_requests(Core& core, Inbox& inbox) {
         if (object.type != Type::thread)
             return;
         auto& thread = static_cast<Thread&>(object);
-        if (requests & request_stop)
+        // A stop that comes again after it was done may meet the next start: the state is read before the
+        // count.
+        ThreadState state = __atomic_load_n(&thread.state, __ATOMIC_ACQUIRE);
+        if (state == ThreadState::inactive || state == ThreadState::faulted || state == ThreadState::dead)
+            return;
+        if (requests & request_stop && thread.stop_for == __atomic_load_n(&thread.starts, __ATOMIC_ACQUIRE))
             stop_thread(core, thread);
-        if (requests & request_start && thread.state == ThreadState::inactive)
+        else if (requests & request_start && thread.start_pending) {
+            thread.start_pending = false;
             make_ready(core, thread);
+        }
     });
 }
 

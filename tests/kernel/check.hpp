@@ -32,6 +32,8 @@ void test_confinement();
 void test_threads();
 void test_ipc();
 void test_ipc_across_cores();
+void test_call_chains();
+void test_start_and_stop();
 void test_notifications();
 void test_timers();
 void test_interrupts();

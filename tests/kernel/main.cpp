@@ -46,6 +46,8 @@ extern "C" void libelle_main() {
         {"threads", test_threads},
         {"ipc", test_ipc},
         {"ipc_across_cores", test_ipc_across_cores},
+        {"call_chains", test_call_chains},
+        {"start_and_stop", test_start_and_stop},
         {"notifications", test_notifications},
         {"timers", test_timers},
         {"interrupts", test_interrupts},
