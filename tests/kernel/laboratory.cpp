@@ -7,10 +7,11 @@ extern "C" char child_section_start[], child_section_end[];
 
 namespace laboratory {
 
+Word data_offset, section_offset, section_pages;
+
 namespace {
 Word ram_used;
 Selector our_binding;
-Word data_offset, section_offset, section_pages;
 
 void map(const char* what, Selector binding, Word address, Word offset, Word pages, Word flags) {
     for (Word done = 0; done < pages;) {

@@ -32,6 +32,8 @@ Word take_ram(Word pages); // offset in the region root_ram
 
 // Maps the shared data page here; call first.
 void initialize();
+// Where the shared page and the children's text lie in the region root_ram.
+extern Word data_offset, section_offset, section_pages;
 template <class T>
 inline volatile T& shared(unsigned index) {
     return reinterpret_cast<volatile T*>(child_data)[index];
