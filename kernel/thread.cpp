@@ -155,7 +155,8 @@ void invoke_thread_start(Core& core, Thread& thread) {
     if (target->core == core.index)
         return make_ready(core, *target);
     target->start_pending = true;
-    __atomic_store_n(&target->state, ThreadState::ready, __ATOMIC_RELEASE); // now there is something to stop
+    ThreadState ready = ThreadState::ready; // from here on there is something to stop
+    __atomic_store(&target->state, &ready, __ATOMIC_RELEASE);
     send_request(*target, request_start);
 }
 

@@ -192,7 +192,8 @@ void handle_requests(Core& core, Inbox& inbox) {
         auto& thread = static_cast<Thread&>(object);
         // A stop that comes again after it was done may meet the next start: the state is read before the
         // count.
-        ThreadState state = __atomic_load_n(&thread.state, __ATOMIC_ACQUIRE);
+        ThreadState state;
+        __atomic_load(&thread.state, &state, __ATOMIC_ACQUIRE);
         if (state == ThreadState::inactive || state == ThreadState::faulted || state == ThreadState::dead)
             return;
         if (requests & request_stop && thread.stop_for == __atomic_load_n(&thread.starts, __ATOMIC_ACQUIRE))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Pools, regions, capabilities, and making and destroying objects.
+// Pools, regions, and making and destroying objects.
 #include "tests/fuzz/puppet.hpp"
 
 namespace fuzz {
@@ -98,59 +98,6 @@ void pool_step(Actor actor) {
         return;
     model[pool].size -= pages;
     model[child].rights = found.rights;
-}
-
-void capability_step(Actor actor) {
-    Selector to_selector =
-        actor.puppet == nobody && random.one_in(2) ? Selector{abi::root_task} : pick(actor, Kind::task);
-    Selector from_selector =
-        actor.puppet == nobody && random.one_in(2) ? Selector{abi::root_task} : pick(actor, Kind::task);
-    // The worker's own task is its table 0; others are modelled tasks.
-    auto resolve = [&](Selector selector, Expect& expect) {
-        if (actor.puppet == nobody && selector == abi::root_task)
-            return 0;
-        int object = look(actor, selector, Kind::task, abi::task_right::control, expect);
-        return object == nobody ? nobody : model.task_index(object);
-    };
-    Expect expect;
-    int to = resolve(to_selector, expect);
-    Selector slot = to == nobody ? 20 : pick_empty({to});
-    if (random.one_in(4)) {
-        if (to != nobody)
-            slot = pick({to}, static_cast<Kind>(1 + random.below(10)));
-        Slot* at = to == nobody ? nullptr : slot_at({to}, slot);
-        if (to != nobody) {
-            Selector limit = model.tasks[to].limit;
-            expect.on(slot >= limit, Error::bad_argument)
-                .on(slot < limit && (!at || at->object == nobody), Error::bad_capability);
-        }
-        if (to != nobody && slot < model.tasks[to].first && !at && slot != 0)
-            return;
-        Reply reply = issue(actor, Operation::capability_delete, to_selector, slot);
-        if (check(reply, expect))
-            *at = {};
-        return;
-    }
-    int from = resolve(from_selector, expect);
-    Selector source = from == nobody ? 20 : pick({from}, static_cast<Kind>(1 + random.below(10)));
-    Word rights = random.one_in(3) ? random.next() : ~0u;
-    Word badge = random.one_in(3) ? 1 + random.below(1 << 20) : 0;
-    Slot found;
-    int object = nobody;
-    if (from != nobody)
-        object = look({from}, source, Kind::none, 0, expect, &found);
-    if (object != nobody) {
-        Kind kind = model[object].kind;
-        expect.on(badge && found.badge, Error::bad_argument);
-        expect.on(badge && kind != Kind::endpoint && kind != Kind::notification, Error::bad_argument);
-    }
-    if (to != nobody)
-        look_empty(to, slot, expect);
-    Reply reply =
-        issue(actor, Operation::capability_copy, to_selector, slot, from_selector, source, rights, badge);
-    if (check(reply, expect))
-        *slot_at({to}, slot) = {object, found.rights & static_cast<std::uint32_t>(rights),
-                                badge ? badge : found.badge};
 }
 
 namespace {
