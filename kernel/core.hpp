@@ -31,6 +31,20 @@ public:
         else
             unlink(thread);
     }
+    // Takes the first thread out; `last` takes its place before all of its priority and below. There is one,
+    // of no lower priority than `last`.
+    Thread& exchange_first(Thread& last) {
+        Thread* next = first_;
+        if (next) [[likely]] {
+            next->ready_queued = false;
+            first_ = nullptr;
+        } else {
+            next = queues_[listed_].first;
+            remove(*next);
+        }
+        push_front(last);
+        return *next;
+    }
     // The first thread of the highest priority, or nullptr.
     Thread* first() const { return first_ || listed_ < 0 ? first_ : queues_[listed_].first; }
     int highest() const { return first_ ? first_->priority : listed_; } // -1 if empty

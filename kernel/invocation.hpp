@@ -25,13 +25,16 @@ struct Lookup {
         auto found = table.find(static_cast<Selector>(selector));
         badge = found.badge;
         rights = found.rights;
-        if (!found.object || found.object->type != T::kind) [[unlikely]]
+        if ((found.rights & right) == right && right && is_live_anywhere(*found.object, T::kind)) [[likely]] {
+            error = Error::ok; // a slot with a right is not empty
+            object = static_cast<T*>(found.object);
+        } else if (!found.object || found.object->type != T::kind) {
             error = Error::bad_capability;
-        else if ((found.rights & right) != right) [[unlikely]]
+        } else if ((found.rights & right) != right) {
             error = Error::no_right;
-        else if (found.object->dying) [[unlikely]]
+        } else if (found.object->dying) {
             error = Error::dead;
-        else {
+        } else { // no right was asked for
             error = Error::ok;
             object = static_cast<T*>(found.object);
         }

@@ -2,6 +2,7 @@
 #include "kernel/irq.hpp"
 
 #include "kernel/arch/x86_64/apic.hpp"
+#include "kernel/flush.hpp"
 #include "kernel/invocation.hpp"
 #include "kernel/machine.hpp"
 #include "kernel/pool.hpp"
@@ -60,15 +61,41 @@ Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32
 }
 } // namespace
 
-void forward_interrupt(Core&, Word vector) {
-    Irq* irq = vector >= arch::vector_device && vector < arch::vector_device_end
-                   ? __atomic_load_n(&irqs[vector - arch::vector_device], __ATOMIC_ACQUIRE)
-                   : nullptr;
+// Masks a line, ends the interrupt, and signals who is bound to it.
+[[gnu::always_inline]] static inline void forward(Core& core, Word index) {
+    ++core.statistics[static_cast<unsigned>(abi::Statistic::irqs)];
+    Irq* irq = __atomic_load_n(&irqs[index], __ATOMIC_ACQUIRE);
     if (irq && irq->line != Irq::no_line)
         arch::mask(irq->line, true);
     arch::end_of_interrupt();
-    if (irq)
+    if (!irq)
+        return;
+    if (irq->notification->core == core.index) [[likely]]
+        signal(core, *irq->notification, irq->bits);
+    else
         signal_anywhere(*irq->notification, irq->bits);
+}
+
+[[gnu::always_inline]] static inline void serve(Core& core, Word vector) {
+    if (vector - arch::vector_device < vectors) [[likely]] {
+        forward(core, vector - arch::vector_device);
+    } else if (vector == arch::vector_timer) {
+        arch::end_of_interrupt();
+        handle_timer(core);
+    } else if (vector == arch::vector_inbox) {
+        arch::end_of_interrupt();
+        serve_flush();
+        handle_inbox(core);
+    }
+}
+
+void serve_interrupt(Core& core, Word vector) {
+    serve(core, vector);
+}
+
+extern "C" void handle_interrupt(Core& core, Word vector) {
+    serve(core, vector);
+    schedule(core);
 }
 
 void release_interrupt(Irq& irq) {

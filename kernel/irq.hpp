@@ -17,7 +17,8 @@ struct Irq : Object {
     Word bits = 0;
 };
 
-void forward_interrupt(Core& core, Word vector);
+// Any interrupt, a device's or the kernel's own; without the choice of who runs next.
+void serve_interrupt(Core& core, Word vector);
 void release_interrupt(Irq& irq);
 
 } // namespace kernel

@@ -9,15 +9,18 @@ namespace kernel {
 
 void signal(Core& core, Notification& notification, Word bits) {
     if (Vcpu* vcpu = notification.vcpu) {
-        __atomic_fetch_or(&vcpu->page->events, bits, __ATOMIC_RELAXED);
+        // Not a locked operation: only this core's threads take events, by instructions that no interrupt
+        // divides.
+        asm volatile("orq %1, %0" : "+m"(vcpu->page->events) : "r"(bits));
         return vcpu_event(core, *vcpu->thread, abi::Trap::event);
     }
-    notification.bits |= bits;
-    if (Thread* waiter = notification.waiters.first) {
-        waiter->registers.rdx = notification.bits;
-        notification.bits = 0;
-        return finish(core, *waiter, Error::ok);
+    if (Thread* waiter = notification.waiters.first) { // then it has no bits
+        notification.waiters.pop_first();
+        waiter->registers.rax = static_cast<Word>(Error::ok);
+        waiter->registers.rdx = bits;
+        return make_ready(core, *waiter);
     }
+    notification.bits |= bits;
     if (Thread* thread = notification.bound; thread && thread->state == ThreadState::receiving) {
         dequeue(core, *thread);
         if (deliver_bound(core, *thread))

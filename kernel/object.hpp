@@ -56,6 +56,11 @@ struct Object {
 inline std::uint32_t live_head(Type type, std::uint8_t core) {
     return static_cast<std::uint32_t>(type) | std::uint32_t{core} << 8;
 }
+inline bool is_live_anywhere(const Object& object, Type type) {
+    std::uint32_t actual;
+    __builtin_memcpy(&actual, &object, sizeof actual);
+    return (actual & ~0xff00u) == static_cast<std::uint32_t>(type);
+}
 inline bool is_live(const Object& object, std::uint32_t head) {
     std::uint32_t actual;
     __builtin_memcpy(&actual, &object, sizeof actual);

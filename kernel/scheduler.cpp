@@ -71,6 +71,12 @@ void abandon_guest(Core& core, Thread& thread, Error error, abi::Trap trap) {
     thread.registers.rdx = static_cast<Word>(trap);
 }
 
+// An exhausted context suspends its thread until the next replenishment.
+[[gnu::noinline, gnu::cold]] static void suspend(Core& core, Thread& thread) {
+    thread.timer.what = TimerNode::What::replenish;
+    core.timers.insert(thread.timer, thread.context->replenishments.next_time());
+}
+
 void make_ready(Core& core, Thread& thread) {
     thread.state = ThreadState::ready;
     if (!thread.context) // passive: runs when it is called
@@ -78,14 +84,10 @@ void make_ready(Core& core, Thread& thread) {
     Replenishments& budget = thread.context->replenishments;
     Word now = arch::read_tsc();
     thread.ready_since = now;
-    if (!budget.unlimited()) {
-        budget.activate(now);
-        if (budget.available(now) == 0) {
-            thread.timer.what = TimerNode::What::replenish;
-            core.timers.insert(thread.timer, budget.next_time());
-            program_timer(core, now);
-            return;
-        }
+    budget.activate(now);
+    if (budget.available(now) == 0) [[unlikely]] {
+        suspend(core, thread);
+        return program_timer(core, now);
     }
     core.ready.push(thread);
     if (!core.current || thread.priority > core.current->priority)
@@ -100,52 +102,70 @@ void dequeue(Core& core, Thread& thread) {
     core.timers.remove(thread.timer);
 }
 
-void block_current(Core& core, ThreadState state) {
-    core.current->state = state;
-    core.reschedule = true;
-}
-
-void account(Core& core, Word now) {
+[[gnu::always_inline]] static inline void charge_current(Core& core, Word now) {
     Thread* thread = core.current;
     Word used = now - core.accounted_at;
     core.accounted_at = now;
     if (!thread)
         return;
     thread->ticks += used;
-    if (thread->context && !thread->context->replenishments.unlimited())
-        core.turn_over |= thread->context->replenishments.consume(used);
+    if (thread->context && thread->context->replenishments.consume(used))
+        core.turn_over = true;
+}
+
+void account(Core& core, Word now) {
+    charge_current(core, now);
 }
 
 namespace {
 
-void save_bases(Thread& thread) {
-    Word fs = arch::read_fs_base(), gs = arch::read_user_gs_base();
-    if (thread.in_guest) {
-        thread.vcpu->page->fs_base = fs;
-        thread.vcpu->page->gs_base = gs;
-        thread.guest_previous = nullptr;
-        thread.guest_next = thread.home->preempted_guests;
-        if (thread.guest_next)
-            thread.guest_next->guest_previous = &thread;
-        thread.home->preempted_guests = &thread;
-    } else {
-        thread.fs_base = fs;
-        thread.gs_base = gs;
-    }
+// Keeps the segment bases of a thread that is switched from in guest mode; its space may be destroyed while
+// it waits.
+void save_guest(Core& core, Thread& thread) {
+    thread.vcpu->page->fs_base = arch::read_fs_base();
+    thread.vcpu->page->gs_base = arch::read_user_gs_base();
+    thread.guest_previous = nullptr;
+    thread.guest_next = core.preempted_guests;
+    if (thread.guest_next)
+        thread.guest_next->guest_previous = &thread;
+    core.preempted_guests = &thread;
 }
 
-void load_bases(Thread& thread) {
-    Word fs = thread.fs_base, gs = thread.gs_base;
-    if (thread.in_guest) {
-        fs = __atomic_load_n(&thread.vcpu->page->fs_base, __ATOMIC_RELAXED);
-        gs = __atomic_load_n(&thread.vcpu->page->gs_base, __ATOMIC_RELAXED);
-        if (fs >= abi::user_end)
-            fs = 0; // written by the server meanwhile: a base that is not canonical would fault here
-        if (gs >= abi::user_end)
-            gs = 0;
+void save_bases(Core& core, Thread& thread) {
+    if (thread.in_guest)
+        return save_guest(core, thread);
+    thread.fs_base = arch::read_fs_base();
+    thread.gs_base = arch::read_user_gs_base();
+}
+
+// The bases are read once; the server can have written anything meanwhile, and one that is not canonical
+// would fault here.
+void load_guest_bases(const Thread& thread) {
+    Word fs = __atomic_load_n(&thread.vcpu->page->fs_base, __ATOMIC_RELAXED);
+    Word gs = __atomic_load_n(&thread.vcpu->page->gs_base, __ATOMIC_RELAXED);
+    arch::write_fs_base(fs < abi::user_end ? fs : 0);
+    arch::write_user_gs_base(gs < abi::user_end ? gs : 0);
+}
+
+// The cases that switch_threads does not know: from idle, from and to guest mode.
+void switch_general(Core& core, Thread* last, Thread& next) {
+    if (last)
+        save_bases(core, *last);
+    core.current = &next;
+    core.in_guest = next.in_guest;
+    if (next.in_guest) {
+        forget_guest(core, next);
+        set_frame(core, next.vcpu->page->user);
+        load_space(core, next.guest_task);
+        load_guest_bases(next);
+    } else {
+        set_frame(core, next.registers);
+        load_space(core, next.task);
+        arch::write_fs_base(next.fs_base);
+        arch::write_user_gs_base(next.gs_base);
     }
-    arch::write_fs_base(fs);
-    arch::write_user_gs_base(gs);
+    switch_fpu(core, next);
+    ++core.statistics[static_cast<unsigned>(abi::Statistic::context_switches)];
 }
 
 void set_task_switched(Core& core, bool on) {
@@ -160,13 +180,11 @@ void set_task_switched(Core& core, bool on) {
 
 } // namespace
 
-// Threads that use the FPU are switched eagerly; others leave the state of the last one in the registers and,
-// if it is another task's, cannot touch it.
+// Threads that use the FPU are switched eagerly; others leave the state of the last one in the registers and
+// cannot touch it.
 void switch_fpu(Core& core, Thread& next) {
-    if (next.no_fpu) {
-        set_task_switched(core, core.fpu_owner && core.fpu_owner->task != next.task);
-        return;
-    }
+    if (next.no_fpu)
+        return set_task_switched(core, true);
     set_task_switched(core, false);
     if (core.fpu_owner == &next)
         return;
@@ -176,43 +194,45 @@ void switch_fpu(Core& core, Thread& next) {
     core.fpu_owner = &next;
 }
 
-void switch_to(Core& core, Thread& next) {
-    Thread* last = core.current;
-    if (last == &next)
-        return;
-    if (last)
-        save_bases(*last);
-    if (next.in_guest)
-        forget_guest(core, next);
-    core.current = &next;
-    core.switched = true;
+[[gnu::always_inline]] static inline void switch_from(Core& core, Thread* last, Thread& next) {
     next.state = ThreadState::ready;
-    core.in_guest = next.in_guest;
-    set_frame(core, next.in_guest ? next.vcpu->page->user : next.registers);
-    load_space(core, next.in_guest ? next.guest_task : next.task);
-    load_bases(next);
-    switch_fpu(core, next);
-    ++core.statistics[static_cast<unsigned>(abi::Statistic::context_switches)];
+    core.switched = true;
+    if (last && !last->in_guest && !next.in_guest) [[likely]]
+        switch_threads(core, *last, next);
+    else
+        switch_general(core, last, next);
+}
+
+void switch_to(Core& core, Thread& next) {
+    if (core.current != &next)
+        switch_from(core, core.current, next);
+}
+
+// The earliest of the core's timers and the end of the current thread's budget.
+[[gnu::always_inline]] static inline Word earliest(Core& core, Word now) {
+    TimerNode* node = core.timers.first();
+    Word next = node ? node->deadline : abi::no_deadline;
+    Thread* thread = core.current;
+    if (!thread || !thread->context)
+        return next;
+    Word end = now + thread->context->replenishments.available(now);
+    return end < next ? end : next;
+}
+
+[[gnu::always_inline]] static inline void arm(Core& core, Word next, Word now) {
+    if (next >= core.programmed) [[likely]]
+        return; // it fires earlier, or is about to, and is set again then
+    core.programmed = next;
+    arch::set_timer(next, now);
 }
 
 void program_timer(Core& core, Word now) {
-    Word next = abi::no_deadline;
-    if (TimerNode* node = core.timers.first())
-        next = node->deadline;
-    if (Thread* thread = core.current) {
-        if (thread->context && !thread->context->replenishments.unlimited()) {
-            Word end = now + thread->context->replenishments.available(now);
-            next = end < next ? end : next;
-        }
-        if (thread->vcpu) {
-            Word deadline = vcpu_deadline(*thread);
-            next = deadline < next ? deadline : next;
-        }
+    Word next = earliest(core, now);
+    if (core.current && core.current->vcpu) {
+        Word deadline = vcpu_deadline(*core.current);
+        next = deadline < next ? deadline : next;
     }
-    if (next >= core.programmed && core.programmed > now)
-        return; // it will fire earlier and be set again
-    core.programmed = next;
-    arch::set_timer(next, now);
+    arm(core, next, now);
 }
 
 void handle_timer(Core& core) {
@@ -243,46 +263,69 @@ void handle_timer(Core& core) {
     program_timer(core, now);
 }
 
+// Whether the current thread keeps the core; if not, it has been queued where it belongs.
+[[gnu::always_inline]] static inline bool keeps_core(Core& core, Thread& current, Word now, Thread*& next) {
+    if (current.state != ThreadState::ready || current.ready_queued || !current.context)
+        return false;
+    Replenishments& budget = current.context->replenishments;
+    if (budget.available(now) == 0) [[unlikely]] {
+        suspend(core, current);
+        return false;
+    }
+    // It keeps its place in front of its priority until its turn is over.
+    int others = core.ready.highest();
+    if (core.turn_over) [[unlikely]] {
+        if (others < current.priority)
+            return true;
+        next = core.ready.first();
+        core.ready.remove(*next);
+        core.ready.push(current);
+    } else {
+        if (others <= current.priority)
+            return true;
+        next = &core.ready.exchange_first(current);
+    }
+    current.ready_since = now;
+    return false;
+}
+
+[[gnu::noinline]] static void resume_vcpu(Core& core, Thread& thread, Word now) {
+    if (now > thread.ready_since)
+        thread.vcpu->page->stolen += now - thread.ready_since;
+    program_timer(core, now);
+    if (vcpu_deadline(thread) <= now)
+        vcpu_event(core, thread, abi::Trap::deadline);
+}
+
 extern "C" void schedule(Core& core) {
-    if (!core.reschedule) [[likely]]
+    if (!core.reschedule)
         return;
     core.reschedule = false;
     Word now = arch::read_tsc();
-    account(core, now);
+    charge_current(core, now);
     Thread* current = core.current;
-    bool turn_over = core.turn_over;
+    Thread* next = nullptr;
+    bool keeps = current && keeps_core(core, *current, now, next);
     core.turn_over = false;
-    if (current && current->state == ThreadState::ready && !current->ready_queued) {
-        // Still wants to run: it keeps its place in front of its priority until its turn is over.
-        Replenishments* budget = current->context ? &current->context->replenishments : nullptr;
-        if (budget && (budget->unlimited() || budget->available(now) > 0)) {
-            if (core.ready.highest() < current->priority + !turn_over) {
-                program_timer(core, now);
-                return;
-            }
-            current->ready_since = now;
-            turn_over ? core.ready.push(*current) : core.ready.push_front(*current);
-        } else if (budget) {
-            current->timer.what = TimerNode::What::replenish;
-            core.timers.insert(current->timer, budget->next_time());
-        }
-    }
-    Thread* next = core.ready.first();
+    if (keeps)
+        return program_timer(core, now);
     if (!next) {
-        if (current)
-            save_bases(*current);
-        core.current = nullptr;
-        core.in_guest = false;
-        program_timer(core, now);
-        enter_idle();
+        next = core.ready.first();
+        if (!next) {
+            if (current)
+                save_bases(core, *current);
+            core.current = nullptr;
+            core.in_guest = false;
+            program_timer(core, now);
+            enter_idle();
+        }
+        core.ready.remove(*next);
     }
-    core.ready.remove(*next);
-    if (next->vcpu && now > next->ready_since)
-        next->vcpu->page->stolen += now - next->ready_since;
-    switch_to(core, *next);
-    program_timer(core, now);
-    if (next->vcpu && vcpu_deadline(*next) <= now)
-        vcpu_event(core, *next, abi::Trap::deadline);
+    if (next != current)
+        switch_from(core, current, *next);
+    if (next->vcpu)
+        return resume_vcpu(core, *next, now);
+    arm(core, earliest(core, now), now);
 }
 
 void finish(Core& core, Thread& thread, Error error) {

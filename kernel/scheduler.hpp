@@ -12,7 +12,10 @@ void make_ready(Core& core, Thread& thread);
 // Takes a thread out of the ready queue, a wait queue and the timer queue, whatever it is in.
 void dequeue(Core& core, Thread& thread);
 // The current thread does not go on; the next one is chosen on the way out.
-void block_current(Core& core, ThreadState state);
+inline void block_current(Core& core, ThreadState state) {
+    core.current->state = state;
+    core.reschedule = true;
+}
 // Switches to a thread that is not queued, charging the current context if the thread runs on another one.
 void switch_to(Core& core, Thread& next);
 // Chooses who runs next if `reschedule` is set; called once on every way out. Does not return when idle.
@@ -34,8 +37,11 @@ void handle_requests(Core& core, Inbox& inbox);
 void send_request(CoreObject& object, std::uint32_t requests);
 
 // vCPUs (vcpu.cpp)
-Word vcpu_deadline(
-    const Thread& thread); // of a thread that has a vCPU; no_deadline when it has been delivered
+// Of a thread that has a vCPU; no_deadline when it has been delivered.
+inline Word vcpu_deadline(const Thread& thread) {
+    Word deadline = __atomic_load_n(&thread.vcpu->page->deadline, __ATOMIC_RELAXED);
+    return deadline == thread.vcpu->delivered_deadline ? abi::no_deadline : deadline;
+}
 void vcpu_event(Core& core, Thread& thread, abi::Trap reason); // an event or deadline for a vCPU's thread
 void leave_guest(Core& core, Thread& thread, abi::Trap trap);  // the current thread returns from vcpu_run
 // A thread that is not current leaves guest mode: its registers and bases are in the page since it was

@@ -16,91 +16,106 @@ public:
         Word time, amount;
     };
 
+    // Period 0: without limit, which is a slice that never ends.
     void reset(Word budget, Word period, Word now) {
+        *this = {};
         period_ = period;
         budget_ = budget;
-        count_ = 1;
-        entries_[0] = {now, budget};
+        first_ = {now, period ? budget : unlimited_amount};
     }
-    // True if consumption is not charged at all.
     bool unlimited() const { return period_ == 0; }
     // Budget that is usable at `now`, without a later entry's.
-    Word available(Word now) const { return entries_[0].time <= now ? entries_[0].amount : 0; }
-    Word next_time() const { return entries_[0].time; }
+    Word available(Word now) const { return first_.time <= now ? first_.amount : 0; }
+    Word next_time() const { return first_.time; }
     Word period() const { return period_; }
 
-    // The thread was not running: unused budget that became usable earlier counts from now on.
+    // The thread was blocked: what it used until then comes back one period after it became usable, and
+    // unused budget that became usable earlier counts from now on.
     void activate(Word now) {
-        if (entries_[0].time < now)
-            entries_[0].time = now;
-        merge_usable();
+        if (used_ > 0)
+            settle();
+        if (first_.time < now)
+            first_.time = now;
+        while (later_count_ > 0 && later(0).time <= first_.time) { // usable by then: one with the first
+            first_.amount += later(0).amount;
+            drop_later();
+        }
     }
-    // Charges `used` ticks that began when the first entry was usable. An overrun is paid from later entries.
-    // True if an entry was used up: the thread's turn is over, even if the next one is usable at once.
+    // Charges `used` ticks that began when the first entry was usable. True if an entry was used up: the
+    // thread's turn is over, even if the next one is usable at once.
     bool consume(Word used) {
-        bool used_up = false;
-        if (budget_ == period_) { // the whole core: a time slice, full again at once
-            used_up = used >= entries_[0].amount;
-            entries_[0].amount = used_up ? budget_ : entries_[0].amount - used;
-            return used_up;
+        if (used >= first_.amount) [[unlikely]]
+            return exhaust(used);
+        first_.amount -= used;
+        used_ += used; // a preempted thread is still in the same activation: one replenishment for all of it
+        return false;
+    }
+    Word unsettled() const { return used_; } // ticks that no replenishment stands for yet
+    unsigned count() const { return 1 + later_count_; }
+    const Entry& entry(unsigned i) const { return i == 0 ? first_ : later_[(later_head_ + i - 1) % slots]; }
+
+private:
+    static constexpr unsigned slots = 8; // a power of two, at least capacity
+    static constexpr Word unlimited_amount = Word{1} << 63;
+
+    Entry& later(unsigned i) { return later_[(later_head_ + i) % slots]; }
+    void drop_later() {
+        later_head_ = (later_head_ + 1) % slots;
+        --later_count_;
+    }
+    // A time slice or no limit at all: nothing is counted by periods.
+    bool is_slice() const { return budget_ == period_; }
+
+    void settle() {
+        Word used = used_;
+        used_ = 0;
+        if (is_slice())
+            return;
+        append(first_.time + period_, used);
+        first_.time += used;
+    }
+    // An overrun is paid from later entries.
+    [[gnu::noinline]] bool exhaust(Word used) {
+        if (is_slice()) {
+            used_ = 0;
+            first_.amount = unlimited() ? unlimited_amount : budget_; // full again at once
+            return true;
         }
         // The timer stops a thread when its budget ends. Twice as much at once is time that the machine lost
         // (a hypervisor, firmware); the thread does not pay for that as well.
         used = used < 2 * budget_ ? used : 2 * budget_;
         while (used > 0) {
-            Entry& first = entries_[0];
-            Word take = used < first.amount ? used : first.amount;
-            Word back = first.time + period_;
+            Word take = used < first_.amount ? used : first_.amount;
             used -= take;
-            first.amount -= take;
-            first.time += take;
-            if (take > 0)
-                append(back, take);
-            if (entries_[0].amount > 0) {
-                merge_usable();
+            first_.amount -= take;
+            used_ += take;
+            if (first_.amount > 0)
                 break;
-            }
-            used_up = true;
-            if (count_ == 1) // nothing left but an empty entry: cannot happen, append keeps the sum
-                break;
-            remove_first();
+            append(first_.time + period_, used_);
+            used_ = 0;
+            first_ = later(0);
+            drop_later();
         }
-        return used_up;
+        return true;
     }
-    unsigned count() const { return count_; }
-    const Entry& entry(unsigned i) const { return entries_[i]; }
-
-private:
-    void append(Word time, Word amount) {
-        if (count_ == capacity) {
-            Entry& last = entries_[count_ - 1];
+    // Behind all others; with the last when all slots are taken.
+    [[gnu::always_inline]] void append(Word time, Word amount) {
+        Entry& last = later_count_ > 0 ? later(later_count_ - 1) : first_;
+        time = last.time > time ? last.time : time; // never before an earlier entry: the list stays sorted
+        if (later_count_ == capacity - 1) {
             last.amount += amount;
-            last.time = last.time > time ? last.time : time;
-            return;
+            last.time = time;
+        } else {
+            later(later_count_++) = {time, amount};
         }
-        // Never before an earlier entry: the list stays sorted.
-        if (count_ > 0 && entries_[count_ - 1].time > time)
-            time = entries_[count_ - 1].time;
-        entries_[count_++] = {time, amount};
-    }
-    // Entries that have become usable by the time of the first are one with it.
-    void merge_usable() {
-        while (count_ > 1 && entries_[1].time <= entries_[0].time) {
-            entries_[1].amount += entries_[0].amount;
-            entries_[1].time = entries_[0].time;
-            remove_first();
-        }
-    }
-    void remove_first() {
-        for (unsigned i = 1; i < count_; ++i)
-            entries_[i - 1] = entries_[i];
-        --count_;
     }
 
-    Entry entries_[capacity] = {};
-    Word period_ = 0; // 0: no limit
+    Entry first_ = {};
+    Word used_ = 0; // of the first entry, since it became usable
+    Word period_ = 0;
     Word budget_ = 0;
-    unsigned count_ = 0;
+    unsigned later_head_ = 0, later_count_ = 0;
+    Entry later_[slots] = {}; // a ring, sorted by time
 };
 
 struct Thread;

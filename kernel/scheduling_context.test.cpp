@@ -12,7 +12,7 @@ using kernel::Replenishments;
 using kernel::Word;
 
 Word sum(const Replenishments& r) {
-    Word total = 0;
+    Word total = r.unsettled();
     for (unsigned i = 0; i < r.count(); ++i)
         total += r.entry(i).amount;
     return total;

@@ -32,8 +32,7 @@ inline void load_space(Core& core, Task* task) {
     core.current = &next;
     set_frame(core, next.registers);
     load_space(core, next.task);
-    bool foreign = core.fpu_owner && core.fpu_owner->task != next.task;
-    if (!next.no_fpu || foreign != core.task_switched) [[unlikely]]
+    if (!next.no_fpu || !core.task_switched)
         switch_fpu(core, next);
     ++core.statistics[static_cast<unsigned>(abi::Statistic::context_switches)];
 }

@@ -17,22 +17,6 @@ namespace {
 
 constexpr Word vector_debug = 1, vector_page_fault = 14, vector_end_of_exceptions = 32;
 
-void handle_interrupt(Core& core, Word vector) {
-    if (vector == arch::vector_timer) {
-        arch::end_of_interrupt();
-        handle_timer(core);
-    } else if (vector == arch::vector_inbox) {
-        arch::end_of_interrupt();
-        serve_flush();
-        handle_inbox(core);
-    } else if (vector == arch::vector_spurious) {
-        return;
-    } else {
-        ++core.statistics[static_cast<unsigned>(abi::Statistic::irqs)];
-        forward_interrupt(core, vector); // masks, then ends the interrupt
-    }
-}
-
 } // namespace
 
 // Indexed by abi::Operation; the order is kernel.abi's. The system-call entry jumps through it.
@@ -85,14 +69,10 @@ static_assert(sizeof(operation_handlers) / sizeof(operation_handlers[0]) == abi:
 
 static_assert(!(arch::pool_window >> 46 & 1) && arch::image_window >> 46 & 1); // entry.S tells them apart
 
-// The registers may lie in a vCPU page, where the server can change them at any time: only a thread's own are
-// looked at.
+// An exception of user mode. The registers may lie in a vCPU page, where the server can change them at any
+// time: only a thread's own are looked at.
 extern "C" void handle_trap(Registers* r, Word vector) {
     Core& core = this_core();
-    if (vector >= vector_end_of_exceptions) {
-        handle_interrupt(core, vector);
-        return schedule(core);
-    }
     Thread& thread = *core.current;
     ++core.statistics[static_cast<unsigned>(abi::Statistic::traps)];
     Word address = vector == vector_page_fault ? arch::read_cr2() : 0;
@@ -120,7 +100,7 @@ extern "C" void handle_kernel_trap(Registers* r) {
     Word now = arch::read_tsc();
     core.statistics[static_cast<unsigned>(abi::Statistic::idle_ticks)] += now - core.accounted_at;
     core.accounted_at = now;
-    handle_interrupt(core, r->vector);
+    serve_interrupt(core, r->vector);
     core.reschedule = true;
     schedule(core);
 }

@@ -16,11 +16,6 @@ Word read_once(const Word& field) {
 }
 } // namespace
 
-Word vcpu_deadline(const Thread& thread) {
-    Word deadline = read_once(thread.vcpu->page->deadline);
-    return deadline == thread.vcpu->delivered_deadline ? abi::no_deadline : deadline;
-}
-
 namespace {
 
 [[gnu::always_inline]] inline void back_to_server(Core& core, Thread& thread) {

@@ -80,6 +80,19 @@ IN_CHILD void handle_irq(Word) {
     }
 }
 
+constexpr Word period = 10'000'000, half = period / 2;
+
+// A thread that leaves the FPU alone and has a budget that is charged and refilled, as servers and realtime
+// tasks do.
+Selector make_budgeted(Selector task, unsigned priority, Word buffer, Selector faults = 0,
+                       Word budget = half) {
+    Selector thread = make_thread(task, 0, priority, buffer, true), scheduling = new_selector();
+    must("scheduling_create",
+         invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, budget, period, 255));
+    must("thread_configure", invoke(Operation::thread_configure, thread, priority, scheduling, faults, 0));
+    return thread;
+}
+
 alignas(4096) std::byte same_stack[4096];
 
 void bench_ipc() {
@@ -87,7 +100,7 @@ void bench_ipc() {
     Child child = make_child();
     give(child, slot_endpoint, cross, abi::endpoint_right::all);
     auto server = [](Selector task, Word buffer, void (*function)(Word), Word argument, Word stack) {
-        Selector thread = make_thread(task, 0, 120, buffer);
+        Selector thread = make_budgeted(task, 120, buffer);
         start(thread, function, argument, stack);
         (void)invoke(Operation::yield, 0);
         return thread;
@@ -109,7 +122,7 @@ void bench_notifications() {
     Child child = make_child();
     give(child, slot_here, there, abi::notification_right::all);
     give(child, slot_there, here, abi::notification_right::signal);
-    Selector peer = make_thread(child.task, 0, 100, child_buffer);
+    Selector peer = make_budgeted(child.task, 100, child_buffer);
     start(peer, echo_signal, 0, child_stack);
     measure("notify_pingpong", [&] {
         (void)invoke(Operation::signal, there);
@@ -118,7 +131,7 @@ void bench_notifications() {
     Selector high = make_notification();
     Child waiter = make_child();
     give(waiter, slot_here, high, abi::notification_right::all);
-    start(make_thread(waiter.task, 0, 130, child_buffer), wait_only, 0, child_stack);
+    start(make_budgeted(waiter.task, 130, child_buffer), wait_only, 0, child_stack);
     measure("notify_wake_high", [&] { (void)invoke(Operation::signal, high); });
 }
 
@@ -191,7 +204,7 @@ void bench_irq() {
     Child child = make_child();
     Selector notification = make_notification(), irq = new_selector();
     give(child, slot_here, notification, abi::notification_right::all);
-    start(make_thread(child.task, 0, 200, child_buffer), handle_irq, 0, child_stack);
+    start(make_budgeted(child.task, 200, child_buffer), handle_irq, 0, child_stack);
     glue::IoPort port(abi::root_ports);
     auto cmos = [&](unsigned index, unsigned value) {
         port.out(0x70, index);
@@ -220,15 +233,40 @@ void bench_irq() {
     print("\n");
 }
 
+alignas(4096) std::byte caller_stack[16384];
+Selector caller_done;
+
+void between_threads(Word) {
+    bench_ipc();
+    bench_notifications();
+    (void)invoke(Operation::signal, caller_done);
+    (void)invoke(Operation::wait, make_notification());
+}
+
+void under_interrupts(Word) {
+    bench_irq();
+    (void)invoke(Operation::signal, caller_done);
+    (void)invoke(Operation::wait, make_notification());
+}
+
+// Runs a benchmark on a thread of its own, which like the servers leaves the FPU alone.
+void run(void (*function)(Word), Word budget) {
+    static Word buffer = 0x4060'0000;
+    buffer += page;
+    start(make_budgeted(abi::root_task, 100, buffer, 0, budget), function, 0,
+          reinterpret_cast<Word>(caller_stack + sizeof caller_stack));
+    must("wait", invoke(Operation::wait, caller_done));
+}
+
 } // namespace
 
 extern "C" void libelle_main() {
     initialize();
     measure("null_syscall", [] { (void)invoke(Operation::null, 0); });
-    bench_ipc();
-    bench_notifications();
+    caller_done = make_notification();
+    run(between_threads, half);
+    run(under_interrupts, period); // it spins all the time
     bench_vcpu();
     bench_pager();
-    bench_irq();
     finish(0);
 }

@@ -131,16 +131,18 @@ unsigned ioapic_lines() {
     return (io_read(1) >> 16 & 0xff) + 1;
 }
 
+// The low words of the routing entries without the mask, so that masking need not read the device.
+static std::uint32_t routes[240];
+
 void route(unsigned line, Word vector, std::uint32_t id, std::uint16_t flags) {
     bool low = (flags & 3) == 3, level = (flags >> 2 & 3) == 3;
+    routes[line] = static_cast<std::uint32_t>(vector) | (low ? 1 << 13 : 0) | (level ? 1 << 15 : 0);
     io_write(0x10 + 2 * line + 1, id << 24);
-    io_write(0x10 + 2 * line,
-             static_cast<std::uint32_t>(vector) | (low ? 1 << 13 : 0) | (level ? 1 << 15 : 0) | masked_bit);
+    mask(line, true);
 }
 
 void mask(unsigned line, bool masked) {
-    std::uint32_t low = io_read(0x10 + 2 * line);
-    io_write(0x10 + 2 * line, masked ? low | masked_bit : low & ~masked_bit);
+    io_write(0x10 + 2 * line, masked ? routes[line] | masked_bit : routes[line]);
 }
 
 void run_timer_down() {

@@ -46,6 +46,7 @@
 .set USER_DATA, 0x1b
 .set USER_CODE, 0x23
 .set VECTOR_SYSTEM_CALL, 256
+.set END_OF_EXCEPTIONS, 32
 .set TAG_SLOW, 0x80             # kernel::tag_slow
 # Numbers of kernel/abi, asserted in core.hpp.
 .set OPERATION_VCPU_RUN, 25
@@ -347,7 +348,12 @@ trap_saved:
     mov %edi, %esi
     mov %rsp, %rdi
     mov %gs:CORE_STACK_TOP, %rsp
-    call handle_trap
+    cmp $END_OF_EXCEPTIONS, %esi
+    jb 1f
+    mov %gs:CORE_SELF, %rdi
+    call handle_interrupt       # (core, vector)
+    jmp leave_kernel
+1:  call handle_trap            # (registers, vector)
     jmp leave_kernel
 
 # The kernel runs with interrupts off, so this is the idle loop being woken, or a bug.
