@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernel/core.hpp"
+#include "kernel/guard.hpp"
 #include "kernel/task.hpp"
 
 namespace kernel {
@@ -28,7 +29,11 @@ inline void load_space(Core& core, Task* task) {
 // From the current thread to one that was blocked; neither runs guest code. Time, state and queues are the
 // caller's.
 [[gnu::always_inline]] inline void switch_threads(Core& core, Thread& last, Thread& next) {
-    exchange_bases(last.fs_base, last.gs_base, next.fs_base, next.gs_base);
+    Word lost;
+    if constexpr (guarded(Guard::bases_saved_switching))
+        exchange_bases(last.fs_base, last.gs_base, next.fs_base, next.gs_base);
+    else
+        exchange_bases(lost, lost, next.fs_base, next.gs_base);
     core.current = &next;
     set_frame(core, next.registers);
     load_space(core, next.task);

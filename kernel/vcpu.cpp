@@ -3,6 +3,7 @@
 // traps' registers go straight to the vCPU page; the way back to the server restores what it had when it
 // called vcpu_run. The page is shared with the server: each of its fields is read once and checked where it
 // is used.
+#include "kernel/guard.hpp"
 #include "kernel/invocation.hpp"
 #include "kernel/machine.hpp"
 #include "kernel/scheduler.hpp"
@@ -20,26 +21,38 @@ namespace {
 
 [[gnu::always_inline]] inline void back_to_server(Core& core, Thread& thread) {
     abi::VcpuPage& page = *thread.vcpu->page;
-    exchange_bases(page.fs_base, page.gs_base, thread.fs_base, thread.gs_base);
+    Word lost;
+    if constexpr (guarded(Guard::bases_saved_leaving))
+        exchange_bases(page.fs_base, page.gs_base, thread.fs_base, thread.gs_base);
+    else
+        exchange_bases(lost, lost, thread.fs_base, thread.gs_base);
     thread.in_guest = false;
     core.in_guest = false;
     set_frame(core, thread.registers);
     load_space(core, thread.task);
 }
 
+// To load a base that is not canonical is an exception in the kernel.
+[[gnu::always_inline]] inline bool bad_bases(Word fs, Word gs) {
+    return guarded(Guard::guest_bases) && (fs >= abi::user_end || gs >= abi::user_end);
+}
+
 // One read and check of what decides where the processor goes in guest mode; false if it asks for a place
 // outside user memory.
 [[gnu::always_inline]] inline bool check_guest(Core& core, const Registers& user) {
     Word rip = read_once(user.rip), asked = read_once(user.rflags);
-    if (rip >= abi::user_end) [[unlikely]]
+    if (guarded(Guard::guest_rip) && rip >= abi::user_end) [[unlikely]]
         return false;
-    core.guest_rip = rip;
+    core.guest_rip = guarded(Guard::guest_read_once) ? rip : read_once(user.rip);
     core.guest_rsp = read_once(user.rsp);
-    Word rflags = (asked & arch::rflags_user) | arch::rflags_fixed | arch::rflags_interrupts;
+    Word rflags = guarded(Guard::guest_flags)
+                      ? (asked & arch::rflags_user) | arch::rflags_fixed | arch::rflags_interrupts
+                      : asked;
     core.guest_rflags = rflags;
     // SYSRET loads RIP from RCX, RFLAGS from R11, and clears RF: only where that is what IRET would restore.
     core.guest_iret =
-        read_once(user.rcx) != rip || read_once(user.r11) != rflags || rflags & arch::rflags_resume;
+        guarded(Guard::guest_sysret) &&
+        (read_once(user.rcx) != rip || read_once(user.r11) != rflags || rflags & arch::rflags_resume);
     return true;
 }
 
@@ -78,7 +91,7 @@ extern "C" bool vcpu_run_fast(Word selector) {
     abi::VcpuPage& page = *thread.vcpu->page;
     Word fs = read_once(page.fs_base), gs = read_once(page.gs_base);
     if (__atomic_load_n(&page.pending, __ATOMIC_RELAXED) || read_once(page.deadline) < core.programmed ||
-        fs >= abi::user_end || gs >= abi::user_end || !check_guest(core, page.user)) [[unlikely]]
+        bad_bases(fs, gs) || !check_guest(core, page.user)) [[unlikely]]
         return false;
     into_guest(core, thread, static_cast<Task&>(*found.object), fs, gs);
     return true;
@@ -103,7 +116,7 @@ void invoke_vcpu_run(Core& core, Thread& thread) {
         program_timer(core, now);
     }
     Word fs = read_once(page.fs_base), gs = read_once(page.gs_base);
-    if (fs >= abi::user_end || gs >= abi::user_end)
+    if (bad_bases(fs, gs))
         return reply(r, Error::bad_address);
     into_guest(core, thread, *task, fs, gs);
 }

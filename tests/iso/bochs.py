@@ -23,6 +23,29 @@ debug: action=ignore
 """
 
 
+def debug(iso: pathlib.Path, model: str, commands: list, timeout=60):
+    """What the debugger says to commands, the last of which should be q."""
+    with tempfile.TemporaryDirectory() as directory:
+        pathlib.Path(directory, "bochsrc").write_text(CONFIGURATION.format(model=model, cores=1, iso=iso, directory=directory))
+        pathlib.Path(directory, "commands").write_text("\n".join(commands) + "\n")
+        screen, terminal = pty.openpty()
+        bochs = subprocess.Popen(["bochs", "-q", "-f", f"{directory}/bochsrc", "-rc", f"{directory}/commands"], stdin=terminal,
+                                 stdout=terminal, stderr=terminal, env={**os.environ, "TERM": "vt100"}, start_new_session=True)
+        os.close(terminal)
+        os.set_blocking(screen, False)
+        said, end = b"", time.monotonic() + timeout
+        while time.monotonic() < end and bochs.poll() is None:
+            time.sleep(0.05)
+            try:
+                said += os.read(screen, 1 << 16)
+            except OSError:
+                pass
+        bochs.kill()
+        bochs.wait()
+        os.close(screen)
+        return said.decode(errors="replace")
+
+
 def boot(iso: pathlib.Path, model: str, cores: int, ends=("\nDONE", "\nFAILED", "\nkernel panic"), timeout=180):
     """(finished, console): runs until the serial line shows one of `ends`, whose first means success."""
     with tempfile.TemporaryDirectory() as directory:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A QEMU under a test's hand: the serial line, the monitor (`nmi`, `mce`, registers) and the debugger's stub."""
-import os, pathlib, select, socket, struct, subprocess, sys, tempfile, time
+import os, pathlib, select, socket, subprocess, sys, tempfile, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kernel"))
 from boot import boot_module, plain
@@ -118,5 +118,12 @@ class Qemu:
     def resume(self):
         self.packet("c", answer=False)
 
-    def set_register(self, number, value):  # rax 0, rbx 1, rcx 2, rdx 3, rsi 4, rdi 5, rbp 6, rsp 7, r8 .. r15, rip 16
-        return self.packet(f"P{number:x}={struct.pack('<Q', value).hex()}")
+    # rax 0, rbx 1, rcx 2, rdx 3, rsi 4, rdi 5, rbp 6, rsp 7, r8 .. r15, rip 16, flags 17 (four bytes)
+    def register(self, number):
+        return int.from_bytes(bytes.fromhex(self.packet(f"p{number:x}")), "little")
+
+    def set_register(self, number, value, size=8):
+        return self.packet(f"P{number:x}={value.to_bytes(size, 'little').hex()}")
+
+    def write(self, address, value, size=8):
+        return self.packet(f"M{address:x},{size:x}:{value.to_bytes(size, 'little').hex()}")

@@ -2,11 +2,14 @@
 #include "kernel/arch/x86_64/descriptors.hpp"
 
 #include "kernel/abi/layout.hpp"
+#include "kernel/guard.hpp"
 
 extern "C" const std::uint64_t trap_stubs[256];
 extern "C" void system_call_entry();
 
 namespace arch {
+
+using kernel::Guard;
 
 CoreStacks stacks[abi::max_cores];
 
@@ -39,21 +42,24 @@ enum Msr : std::uint32_t {
 } // namespace
 
 void initialize_idt() {
+    auto own = [](std::uint8_t stack, Guard guard) {
+        return kernel::guarded(guard) ? stack : std::uint8_t{0};
+    };
     for (unsigned vector = 0; vector < 256; ++vector) {
         std::uint64_t stub = trap_stubs[vector];
         std::uint8_t ist = 0;
         switch (vector) {
         case 1:
-            ist = ist_debug;
+            ist = own(ist_debug, Guard::debug_stack);
             break;
         case 2:
-            ist = ist_nmi;
+            ist = own(ist_nmi, Guard::nmi_stack);
             break;
         case 8:
-            ist = ist_double_fault;
+            ist = own(ist_double_fault, Guard::double_fault_stack);
             break;
         case 18:
-            ist = ist_machine_check;
+            ist = own(ist_machine_check, Guard::machine_check_stack);
             break;
         }
         bool user = vector == 3 || vector == 4; // INT3, INTO
@@ -118,8 +124,10 @@ void Descriptors::load(void* core, unsigned index) {
     // SYSCALL loads CS from bits 32-47; SYSRET loads SS from 48-63 plus 8 and CS from it plus 16.
     write_msr(msr_star, kernel_code << 32 | (kernel_data | 3) << 48);
     write_msr(msr_lstar, reinterpret_cast<std::uint64_t>(&system_call_entry));
-    write_msr(msr_sfmask,
-              0x200 | 0x100 | 0x400 | 0x40000 | 0x4000 | 0x3000 | 0x10000); // IF TF DF AC NT IOPL RF
+    auto masked = [](Word flag, Guard guard) { return kernel::guarded(guard) ? flag : Word{0}; };
+    write_msr(msr_sfmask, masked(0x200, Guard::mask_if) | masked(0x100, Guard::mask_tf) |
+                              masked(0x400, Guard::mask_df) | masked(0x40000, Guard::mask_ac) |
+                              masked(0x4000, Guard::mask_nt) | 0x3000 | 0x10000); // and IOPL, RF
     asm volatile("mov %0, %%ds; mov %0, %%es" ::"r"(static_cast<std::uint32_t>(user_data)));
 }
 

@@ -281,6 +281,16 @@ enter_guest:
     sysretq
 3:  mov R11(%rdi), %r11
     mov RCX(%rdi), %rcx
+.ifc LIBELLE_WITHOUT_GUARD, guest_segments
+    pushq 168(%rdi)
+    push %gs:CORE_GUEST_RSP
+    push %gs:CORE_GUEST_RFLAGS
+    pushq 144(%rdi)
+    push %gs:CORE_GUEST_RIP
+    mov RDI(%rdi), %rdi
+    swapgs
+    iretq
+.endif
     mov RDI(%rdi), %rdi
     push $USER_DATA
     push %gs:CORE_GUEST_RSP
@@ -337,13 +347,22 @@ stub_\vector:
 
 .balign 64
 trap_entry:
+.ifnc LIBELLE_WITHOUT_GUARD, entry_origin
     bt $POOL_WINDOW_BIT, %rsp # threads and vCPU pages lie in the pool window, the kernel's stacks in its image
     jc trap_from_kernel
+.else
+    testb $3, 32(%rsp)
+    jz trap_from_kernel
+.endif
     swapgs
 trap_saved:
     PUSH_GENERAL
+.ifnc LIBELLE_WITHOUT_GUARD, entry_df
     cld
+.endif
+.ifnc LIBELLE_WITHOUT_GUARD, entry_ac
     clac
+.endif
     incq %gs:CORE_SEQUENCE
     mov %edi, %esi
     mov %rsp, %rdi
@@ -388,6 +407,9 @@ stub_1:
     mov $1, %edi
     jmp trap_saved
 4:  push %rax               # in the kernel: a user's breakpoint must not stop it
+.ifc LIBELLE_WITHOUT_GUARD, debug_gs
+    mov %gs:CORE_SELF, %rax
+.endif
     xor %eax, %eax
     mov %rax, %db7
     mov %rax, %db6

@@ -3,6 +3,7 @@
 // is counted and what it interrupted goes on; the others end the machine. Another core's panic is an NMI too.
 #include "kernel/arch/x86_64/descriptors.hpp"
 #include "kernel/core.hpp"
+#include "kernel/guard.hpp"
 #include "kernel/machine.hpp"
 #include "kernel/panic.hpp"
 
@@ -32,8 +33,8 @@ void write_line(const char* what, Word value) {
 arch::ExceptionSlot& slot_of(Registers* r) {
     return *reinterpret_cast<arch::ExceptionSlot*>(r + 1);
 }
-unsigned core_of(Registers* r) {
-    return static_cast<Core*>(slot_of(r).core)->index;
+unsigned core_of(Registers* r, Guard guard) {
+    return guarded(guard) ? static_cast<Core*>(slot_of(r).core)->index : this_core().index;
 }
 
 } // namespace
@@ -62,20 +63,23 @@ extern "C" void handle_nmi(Registers* r) {
     console_write("libelle: NMI ");
     console_decimal(count);
     console_write(" on core ");
-    console_decimal(core_of(r));
+    console_decimal(core_of(r, Guard::nmi_gs));
     console_write(kernel ? ", in the kernel at " : ", in user mode at ");
     console_hex(r->rip);
     console_write("\n");
 }
 
 extern "C" void handle_double_fault(Registers* r) {
+    stop_others();
+    console_write("\ndouble fault on core ");
+    console_decimal(core_of(r, Guard::double_fault_gs));
     panic_with(*r, arch::is_stack_guard(r->rsp) ? "double fault: kernel stack overflow" : "double fault");
 }
 
 extern "C" void handle_machine_check(Registers* r) {
     stop_others();
     console_write("\nmachine check on core ");
-    console_decimal(core_of(r));
+    console_decimal(core_of(r, Guard::machine_check_gs));
     write_line("MCG_STATUS", arch::read_msr(msr_mcg_status));
     for (unsigned bank = 0; bank < machine_check_banks(); ++bank) {
         Word status = arch::read_msr(msr_bank + 4 * bank + 1);
