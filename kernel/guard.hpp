@@ -3,6 +3,7 @@
 // once without each (LIBELLE_WITHOUT_GUARD=NAME) and expects the hazard's test to fail; the kernel that is
 // used has all of them, and no code for that. Assembly asks by `.ifnc LIBELLE_WITHOUT_GUARD, NAME`, and has:
 //   entry_origin  where a trap came from is told by the stack, not by the CS that the processor pushed
+//   entry_vector  which trap it is comes in a register, not from the shared frame
 //   entry_ac, entry_df  cleared when a trap enters
 //   guest_segments  CS and SS of IRET are constants
 //   debug_gs  a #DB inside the kernel does not touch GS
@@ -19,7 +20,7 @@ enum class Guard {
     entry_origin,
     entry_ac,
     entry_df,
-    entry_vector, // which trap it is comes in a register, not from the shared frame
+    entry_vector,
     debug_gs,
     debug_stack, // these four: the exception has a stack of its own
     nmi_stack,
@@ -44,7 +45,7 @@ enum class Guard {
 };
 
 constexpr bool guarded(Guard guard) {
-    return guard == Guard::none || guard != Guard::LIBELLE_WITHOUT_GUARD;
+    return guard != Guard::LIBELLE_WITHOUT_GUARD;
 }
 
 } // namespace kernel

@@ -4,7 +4,6 @@
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/arch/x86_64/memory.hpp"
 #include "kernel/flush.hpp"
-#include "kernel/guard.hpp"
 #include "kernel/invocation.hpp"
 #include "kernel/irq.hpp"
 #include "kernel/panic.hpp"
@@ -73,8 +72,6 @@ static_assert(!(arch::pool_window >> 46 & 1) && arch::image_window >> 46 & 1); /
 // An exception of user mode. The registers may lie in a vCPU page, where the server can change them at any
 // time: only a thread's own are looked at.
 extern "C" void handle_trap(Registers* r, Word vector) {
-    if (!guarded(Guard::entry_vector))
-        vector = r->vector;
     Core& core = this_core();
     Thread& thread = *core.current;
     ++core.statistics[static_cast<unsigned>(abi::Statistic::traps)];

@@ -364,7 +364,11 @@ trap_saved:
     clac
 .endif
     incq %gs:CORE_SEQUENCE
+.ifnc LIBELLE_WITHOUT_GUARD, entry_vector
     mov %edi, %esi
+.else
+    mov VECTOR(%rsp), %esi
+.endif
     mov %rsp, %rdi
     mov %gs:CORE_STACK_TOP, %rsp
     cmp $END_OF_EXCEPTIONS, %esi
