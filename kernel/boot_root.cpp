@@ -111,16 +111,17 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     must(task.table.create(pool, abi::root_table_slots));
     bool flush = false;
     Word done;
+    Budget budget(1 << 30); // boot is in no hurry
     for (unsigned i = 0; i < image.segments_count; ++i) {
         const auto& segment = image.segments[i];
         for (Word from = 0; from < segment.pages; from += done)
             must(task.space.map(pool, segment.address + from * arch::page,
                                 image.base + segment.offset + from * arch::page, segment.pages - from,
-                                segment.bits, false, done, flush));
+                                segment.bits, false, budget, done, flush));
     }
     must(task.space.map(pool, abi::root_stack_top - root_stack_size,
                         image.base + image.size - root_stack_size, root_stack_size / arch::page,
-                        PageTable::writable | PageTable::no_execute, false, done, flush));
+                        PageTable::writable | PageTable::no_execute, false, budget, done, flush));
     auto* boot = static_cast<abi::BootInformation*>(must(pool.allocate_page()));
 
     Thread& thread = *static_cast<Thread*>(must(make<Thread>(pool)));
@@ -137,15 +138,16 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     context.priority_limit = abi::priorities - 1;
     context.owner = &thread;
     thread.own_context = thread.context = &context;
-    must(task.space.map_kernel_page(pool, abi::root_information_address, machine.information_page, 0));
-    must(task.space.map_kernel_page(pool, abi::root_boot_address, arch::pool_physical(boot), 0));
+    must(
+        task.space.map_kernel_page(pool, abi::root_information_address, machine.information_page, 0, budget));
+    must(task.space.map_kernel_page(pool, abi::root_boot_address, arch::pool_physical(boot), 0, budget));
     must(task.space.map_kernel_page(pool, abi::root_buffer_address, arch::pool_physical(thread.buffer),
-                                    PageTable::writable));
+                                    PageTable::writable, budget));
 
     auto grant = [&](Selector selector, Object* object, std::uint32_t rights) {
         must(object);
-        must(task.table.reserve(pool, selector));
-        task.table.put(selector, *object, rights, 0);
+        must(task.table.reserve(pool, selector, nullptr, budget));
+        task.table.put(selector, *object, rights, 0, nullptr);
     };
     auto region = [&](Selector selector, Word base, Word size, std::uint32_t rights) {
         auto* made = static_cast<Region*>(must(make<Region>(pool)));

@@ -11,38 +11,55 @@
 
 namespace kernel {
 
+unsigned vcpus_of_core[abi::max_cores];
+
 namespace {
 
 bool page_address(Word address) {
     return address % abi::page_size == 0 && address < abi::user_end;
 }
 
-// The common frame of the create operations on a pool: rdi pool, rsi slot; `fill` completes the object or
-// says why not.
-template <class T, class Fill>
-void create(Core& core, Thread& thread, std::uint32_t rights, Fill fill,
-            std::uint32_t needed = abi::pool_right::create) {
+constexpr int small_cost = 200, thread_cost = 2 * Budget::clear_page + 250,
+              vcpu_cost = Budget::clear_page + 100, task_cost = 2 * Budget::clear_page;
+
+// The common frame of the create operations on a pool: rdi pool, rsi slot. `prepare` checks and makes what
+// stays when it takes several steps (would_block: it goes on where it stopped when it is called again);
+// `fill` completes the object or says why not.
+template <class T, class Prepare, class Fill>
+void create(Core& core, Thread& thread, std::uint32_t rights, Prepare prepare, Fill fill,
+            int cost = small_cost, std::uint32_t needed = abi::pool_right::create) {
     Registers& r = thread.registers;
+    LockGuard guard(structure_lock);
+    reclaim(core);
     Lookup<Pool> pool(thread, r.rdi, needed);
     if (!pool)
         return reply(r, pool.error);
-    LockGuard guard(structure_lock);
-    reclaim(core);
-    if (pool->dying)
-        return reply(r, Error::dead);
     auto slot = static_cast<Selector>(r.rsi);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, slot); error != Error::ok)
+    Budget budget;
+    if (Error error = thread.task->table.reserve(*thread.task->pool, slot, nullptr, budget);
+        error != Error::ok)
         return reply(r, error);
-    T* object = make<T>(*pool);
-    if (!object)
-        return reply(r, Error::no_memory);
-    if (Error error = fill(*object, *pool); error != Error::ok) {
-        pool->remove_object(*object);
-        pool->release(object, sizeof(T));
-        return reply(r, error);
+    T* object = nullptr;
+    Error error = prepare(budget);
+    if (error == Error::ok && !budget.take(cost)) // what was made so far is enough for one step
+        error = Error::would_block;
+    if (error == Error::ok) {
+        object = make<T>(*pool);
+        error = object ? fill(*object, *pool) : Error::no_memory;
     }
-    thread.task->table.put(slot, *object, rights, 0);
-    reply(r, Error::ok);
+    if (error == Error::ok) {
+        thread.task->table.put(slot, *object, rights, 0, nullptr);
+        return reply(r, Error::ok);
+    }
+    if (object)
+        discard(*object);
+    if (error == Error::would_block || (error == Error::no_memory && pool->buried > 0))
+        return restart(r);
+    reply(r, error);
+}
+
+Error nothing_to_prepare(Budget&) {
+    return Error::ok;
 }
 
 Error take_core(CoreObject& object, Word index) {
@@ -52,25 +69,62 @@ Error take_core(CoreObject& object, Word index) {
     return Error::ok;
 }
 
+// The second half of task_create: true if the caller's slot held a task that it had begun.
+bool finish_task(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    LockGuard guard(structure_lock);
+    auto found = thread.task->table.find(static_cast<Selector>(r.rsi));
+    Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
+    if (!pool || !found.object || found.object->type != Type::task || found.object->pool != pool.object)
+        return false;
+    auto& task = static_cast<Task&>(*found.object);
+    if (task.information == 0 || task.information != r.r10)
+        return false;
+    Budget budget;
+    if (task.failed == Error::ok) {
+        Error error =
+            task.space.map_kernel_page(*pool, task.information, machine.information_page, 0, budget);
+        if (error == Error::ok) {
+            task.information = 0;
+            reply(r, Error::ok);
+            return true;
+        }
+        if (error != Error::would_block)
+            task.failed = error;
+        restart(r);
+        return true;
+    }
+    Error error = task.failed;
+    retire(core, task, budget) ? reply(r, error) : restart(r);
+    return true;
+}
+
 } // namespace
 
-// task_create(slot, table_slots, information_address)
+// task_create(slot, table_slots, information_address): the task appears in its slot at once, the information
+// page in it one step later; when there is no memory for that, the task is taken down again.
 void invoke_task_create(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    create<Task>(core, thread, abi::task_right::all, [&](Task& task, Pool& pool) {
-        if (r.rdx > max_slots || !page_address(r.r10))
-            return Error::bad_argument;
-        Error error = task.space.create(pool);
-        if (error == Error::ok)
-            error = task.table.create(pool, static_cast<unsigned>(r.rdx));
-        if (error == Error::ok && r.r10)
-            error = task.space.map_kernel_page(pool, r.r10, machine.information_page, 0);
-        if (error != Error::ok) {
-            task.table.destroy(pool);
-            task.space.destroy(pool, ~0u);
-        }
-        return error;
-    });
+    if (finish_task(core, thread))
+        return;
+    create<Task>(
+        core, thread, abi::task_right::all,
+        [&](Budget&) { return r.rdx > max_slots || !page_address(r.r10) ? Error::bad_argument : Error::ok; },
+        [&](Task& task, Pool& pool) {
+            if (Error error = task.space.create(pool); error != Error::ok)
+                return error;
+            if (Error error = task.table.create(pool, static_cast<unsigned>(r.rdx)); error != Error::ok) {
+                task.space.discard(pool);
+                return error;
+            }
+            task.information = r.r10;
+            return Error::ok;
+        },
+        task_cost);
+    if (r.r10 && r.rax == static_cast<Word>(Error::ok)) {
+        r.rax = static_cast<Word>(abi::Operation::task_create); // the reply is not the last word
+        restart(r);
+    }
 }
 
 // thread_create(slot, task, core, buffer_address, flags)
@@ -79,31 +133,33 @@ void invoke_thread_create(Core& core, Thread& thread) {
     Lookup<Task> task(thread, r.rdx, abi::task_right::control);
     if (!task)
         return reply(r, task.error);
-    create<Thread>(core, thread, abi::thread_right::all, [&](Thread& made, Pool& pool) {
+    auto prepare = [&](Budget& budget) {
         if (task->dying)
             return Error::dead;
-        if (Error error = take_core(made, r.r10); error != Error::ok)
-            return error;
-        if (!page_address(r.r8) || r.r9 & ~Word{abi::thread_no_fpu})
+        if (r.r10 >= core_count || !page_address(r.r8) || r.r9 & ~Word{abi::thread_no_fpu})
             return Error::bad_argument;
+        return r.r8 ? task->space.prepare(*task->pool, r.r8, budget) : Error::ok;
+    };
+    auto fill = [&](Thread& made, Pool& pool) {
+        made.core = static_cast<std::uint8_t>(r.r10);
         made.no_fpu = r.r9 & abi::thread_no_fpu;
         made.home = &cores[made.core];
         made.task = task.object;
         made.buffer = static_cast<abi::MessageBuffer*>(pool.allocate_page());
-        made.fpu = made.no_fpu ? nullptr : pool.allocate_page();
-        Error error = made.buffer && (made.no_fpu || made.fpu) ? Error::ok : Error::no_memory;
-        if (error == Error::ok && r.r8)
-            error = task->space.map_kernel_page(*task->pool, r.r8, arch::pool_physical(made.buffer),
-                                                PageTable::writable);
-        if (error != Error::ok) {
-            if (made.buffer)
-                pool.release_page(made.buffer);
-            if (made.fpu)
-                pool.release_page(made.fpu);
-            return error;
-        }
-        if (made.fpu)
+        if (!made.buffer)
+            return Error::no_memory;
+        if (!made.no_fpu) {
+            made.fpu = pool.allocate_page();
+            if (!made.fpu)
+                return Error::no_memory;
             initialize_fpu(made.fpu);
+        }
+        Budget enough;
+        if (r.r8)
+            if (Error error = task->space.map_kernel_page(*task->pool, r.r8, arch::pool_physical(made.buffer),
+                                                          PageTable::writable, enough);
+                error != Error::ok)
+                return error;
         made.buffer_address = r.r8;
         made.task_next = task->threads;
         made.task_link = &task->threads;
@@ -111,37 +167,36 @@ void invoke_thread_create(Core& core, Thread& thread) {
             task->threads->task_link = &made.task_next;
         task->threads = &made;
         return Error::ok;
-    });
+    };
+    create<Thread>(core, thread, abi::thread_right::all, prepare, fill, thread_cost);
 }
 
 void invoke_endpoint_create(Core& core, Thread& thread) {
-    create<Endpoint>(core, thread, abi::endpoint_right::all,
+    create<Endpoint>(core, thread, abi::endpoint_right::all, nothing_to_prepare,
                      [&](Endpoint& endpoint, Pool&) { return take_core(endpoint, thread.registers.rdx); });
 }
 
 void invoke_notification_create(Core& core, Thread& thread) {
-    create<Notification>(core, thread, abi::notification_right::all, [&](Notification& notification, Pool&) {
-        return take_core(notification, thread.registers.rdx);
-    });
+    create<Notification>(
+        core, thread, abi::notification_right::all, nothing_to_prepare,
+        [&](Notification& notification, Pool&) { return take_core(notification, thread.registers.rdx); });
 }
 
 // scheduling_create(slot, core, budget, period, priority_limit): period 0 is without limit
 void invoke_scheduling_create(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    create<SchedulingContext>(
-        core, thread, abi::scheduling_right::all,
-        [&](SchedulingContext& context, Pool&) {
-            if (Error error = take_core(context, r.rdx); error != Error::ok)
-                return error;
-            Word budget = r.r10, period = r.r8;
-            if (budget > period || (period && budget == 0) || period > Word{1} << 48 ||
-                r.r9 >= abi::priorities)
-                return Error::bad_argument;
-            context.priority_limit = static_cast<std::uint8_t>(r.r9);
-            context.replenishments.reset(budget, period, arch::read_tsc());
-            return Error::ok;
-        },
-        abi::pool_right::schedule);
+    auto fill = [&](SchedulingContext& context, Pool&) {
+        if (Error error = take_core(context, r.rdx); error != Error::ok)
+            return error;
+        Word budget = r.r10, period = r.r8;
+        if (budget > period || (period && budget == 0) || period > Word{1} << 48 || r.r9 >= abi::priorities)
+            return Error::bad_argument;
+        context.priority_limit = static_cast<std::uint8_t>(r.r9);
+        context.replenishments.reset(budget, period, arch::read_tsc());
+        return Error::ok;
+    };
+    create<SchedulingContext>(core, thread, abi::scheduling_right::all, nothing_to_prepare, fill, small_cost,
+                              abi::pool_right::schedule);
 }
 
 // vcpu_create(slot, thread, page_address, notification)
@@ -153,7 +208,7 @@ void invoke_vcpu_create(Core& core, Thread& thread) {
     Lookup<Notification> notification(thread, r.r8, abi::notification_right::receive);
     if (!notification)
         return reply(r, notification.error);
-    create<Vcpu>(core, thread, abi::vcpu_right::all, [&](Vcpu& vcpu, Pool& pool) {
+    auto prepare = [&](Budget& budget) {
         if (owner->dying || notification->dying || owner->task->dying)
             return Error::dead;
         if (!page_address(r.r10) || r.r10 == 0)
@@ -164,24 +219,30 @@ void invoke_vcpu_create(Core& core, Thread& thread) {
             return Error::wrong_core;
         if (owner->state != ThreadState::inactive && owner.object != &thread)
             return Error::wrong_state;
+        if (vcpus_of_core[owner->core] == max_vcpus)
+            return Error::limit;
+        return owner->task->space.prepare(*owner->task->pool, r.r10, budget);
+    };
+    auto fill = [&](Vcpu& vcpu, Pool& pool) {
         vcpu.core = owner->core;
         vcpu.page = static_cast<abi::VcpuPage*>(pool.allocate_page());
         if (!vcpu.page)
             return Error::no_memory;
-        Error error = owner->task->space.map_kernel_page(*owner->task->pool, r.r10,
-                                                         arch::pool_physical(vcpu.page), PageTable::writable);
-        if (error != Error::ok) {
-            pool.release_page(vcpu.page);
+        Budget enough;
+        Error error = owner->task->space.map_kernel_page(
+            *owner->task->pool, r.r10, arch::pool_physical(vcpu.page), PageTable::writable, enough);
+        if (error != Error::ok)
             return error;
-        }
         vcpu.page->deadline = abi::no_deadline;
         vcpu.page_address = r.r10;
         vcpu.thread = owner.object;
         vcpu.notification = notification.object;
         owner->vcpu = &vcpu;
         notification->vcpu = &vcpu;
+        ++vcpus_of_core[vcpu.core];
         return Error::ok;
-    });
+    };
+    create<Vcpu>(core, thread, abi::vcpu_right::all, prepare, fill, vcpu_cost);
 }
 
 // timer_create(slot, notification, bits)
@@ -190,61 +251,16 @@ void invoke_timer_create(Core& core, Thread& thread) {
     Lookup<Notification> notification(thread, r.rdx, abi::notification_right::signal);
     if (!notification)
         return reply(r, notification.error);
-    create<Timer>(core, thread, abi::timer_right::all, [&](Timer& timer, Pool& pool) {
-        if (notification->dying)
-            return Error::dead;
+    auto prepare = [&](Budget&) { return notification->dying ? Error::dead : Error::ok; };
+    auto fill = [&](Timer& timer, Pool& pool) {
         if (notification->pool != &pool)
             return Error::bad_argument; // so that both die together
         timer.core = notification->core;
         timer.notification = notification.object;
         timer.bits = r.r10;
         return Error::ok;
-    });
-}
-
-// capability_copy(slot, source_task, source_slot, rights, badge); rdi the destination task
-void invoke_capability_copy(Core&, Thread& thread) {
-    Registers& r = thread.registers;
-    Lookup<Task> to(thread, r.rdi, abi::task_right::control);
-    if (!to)
-        return reply(r, to.error);
-    Lookup<Task> from(thread, r.rdx, abi::task_right::control);
-    if (!from)
-        return reply(r, from.error);
-    LockGuard guard(structure_lock);
-    auto found = from->table.find(static_cast<Selector>(r.r10));
-    if (!found.object)
-        return reply(r, Error::bad_capability);
-    if (found.object->dying || to->dying)
-        return reply(r, Error::dead);
-    if (r.r9 && found.badge)
-        return reply(r, Error::bad_argument);
-    if (r.r9 && found.object->type != Type::endpoint && found.object->type != Type::notification)
-        return reply(r, Error::bad_argument);
-    if (Error error = to->table.reserve(*to->pool, static_cast<Selector>(r.rsi)); error != Error::ok)
-        return reply(r, error);
-    to->table.put(static_cast<Selector>(r.rsi), *found.object,
-                  found.rights & static_cast<std::uint32_t>(r.r8), r.r9 ? r.r9 : found.badge);
-    reply(r, Error::ok);
-}
-
-void invoke_capability_delete(Core&, Thread& thread) {
-    Registers& r = thread.registers;
-    Lookup<Task> task(thread, r.rdi, abi::task_right::control);
-    if (!task)
-        return reply(r, task.error);
-    LockGuard guard(structure_lock);
-    reply(r, task->table.remove(static_cast<Selector>(r.rsi)));
-}
-
-void invoke_task_destroy(Core& core, Thread& thread) {
-    Registers& r = thread.registers;
-    Lookup<Task> task(thread, r.rdi, abi::task_right::destroy);
-    if (!task && task.error != Error::dead)
-        return reply(r, task.error);
-    auto found = thread.task->table.find(static_cast<Selector>(r.rdi));
-    LockGuard guard(structure_lock);
-    destroy_step(core, r, *found.object);
+    };
+    create<Timer>(core, thread, abi::timer_right::all, prepare, fill);
 }
 
 } // namespace kernel

@@ -85,10 +85,10 @@ void SpinLock::acquire() {
 }
 
 Error entry_bits(std::uint32_t rights, Word flags, Word& bits) {
-    if (flags &
-        ~Word{abi::map_read | abi::map_write | abi::map_execute | abi::map_uncached | abi::map_replace})
+    if (flags & ~Word{abi::map_read | abi::map_write | abi::map_execute | abi::map_uncached |
+                      abi::map_replace | abi::map_write_combining})
         return Error::bad_argument;
-    if (!(flags & abi::map_read))
+    if (!(flags & abi::map_read) || (flags & abi::map_uncached && flags & abi::map_write_combining))
         return Error::bad_argument;
     bool write = rights & abi::region_right::write, execute = rights & abi::region_right::execute;
     if ((flags & abi::map_write && !write) || (flags & abi::map_execute && !execute))
@@ -100,12 +100,14 @@ Error entry_bits(std::uint32_t rights, Word flags, Word& bits) {
         bits |= PageTable::no_execute;
     if (flags & abi::map_uncached)
         bits |= PageTable::uncached | PageTable::write_through;
+    if (flags & abi::map_write_combining)
+        bits |= PageTable::write_combining;
     return Error::ok;
 }
 
 Error map_page(Binding& binding, Word address, Word offset, Word flags) {
     Word bits, done;
-    if (Error error = entry_bits(binding.rights, flags, bits); error != Error::ok)
+    if (Error error = entry_bits(binding, flags, bits); error != Error::ok)
         return error;
     if (address >= abi::user_end)
         return Error::bad_address;
@@ -116,8 +118,9 @@ Error map_page(Binding& binding, Word address, Word offset, Word flags) {
     if (!task || task->dying)
         return Error::dead;
     bool flush = false;
+    Budget budget(4 * Budget::step); // one page: three tables at most, or one to be split
     Error error = task->space.map(*task->pool, address, binding.base + offset, 1, bits,
-                                  flags & abi::map_replace, done, flush);
+                                  flags & abi::map_replace, budget, done, flush);
     if (flush)
         flush_space(*task);
     return error;

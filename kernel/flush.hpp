@@ -23,5 +23,11 @@ inline constexpr unsigned flush_request = 1, leave_request = 2;
 Error map_page(Binding& binding, Word address, Word offset, Word flags);
 // The page-table bits for MapFlags, or an error if the binding does not allow them.
 Error entry_bits(std::uint32_t rights, Word flags, Word& bits);
+inline Error entry_bits(const Binding& binding, Word flags, Word& bits) {
+    Error error = entry_bits(binding.rights, flags, bits);
+    if (error == Error::ok)
+        bits |= Word{binding.tag} << PageTable::tag_shift;
+    return error;
+}
 
 } // namespace kernel

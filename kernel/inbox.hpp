@@ -36,21 +36,25 @@ public:
             !__atomic_compare_exchange_n(&head_, &head, &object, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
         return true;
     }
-    bool empty() const { return !__atomic_load_n(&head_, __ATOMIC_RELAXED); }
-    // Home core: calls handle(object, requests) for each.
+    // Home core: calls handle(object, requests) for up to `limit` objects; true if there are more.
     template <class Handle>
-    void drain(Handle handle) {
-        CoreObject* list = __atomic_exchange_n(&head_, nullptr, __ATOMIC_ACQ_REL);
-        while (list) {
-            CoreObject* next = list->inbox_next;
-            __atomic_store_n(&list->inbox_queued, 0, __ATOMIC_RELEASE);
-            handle(*list, __atomic_exchange_n(&list->inbox_requests, 0, __ATOMIC_ACQ_REL));
-            list = next;
+    bool drain(Handle handle, unsigned limit) {
+        for (; limit > 0; --limit) {
+            if (!taken_)
+                taken_ = __atomic_exchange_n(&head_, nullptr, __ATOMIC_ACQ_REL);
+            if (!taken_)
+                return false;
+            CoreObject& object = *taken_;
+            taken_ = object.inbox_next;
+            __atomic_store_n(&object.inbox_queued, 0, __ATOMIC_RELEASE);
+            handle(object, __atomic_exchange_n(&object.inbox_requests, 0, __ATOMIC_ACQ_REL));
         }
+        return taken_ || __atomic_load_n(&head_, __ATOMIC_RELAXED);
     }
 
 private:
-    CoreObject* head_ = nullptr;
+    CoreObject* head_ = nullptr;  // atomic
+    CoreObject* taken_ = nullptr; // owned by the home core: requests it has not come to yet
 };
 
 } // namespace kernel

@@ -101,6 +101,9 @@ KERNEL_HANDLER(reply_wait)
 KERNEL_HANDLER(yield)
 KERNEL_HANDLER(msi_create)
 KERNEL_HANDLER(statistics)
+KERNEL_HANDLER(capability_move)
+KERNEL_HANDLER(capability_revoke)
+KERNEL_HANDLER(task_grow)
 #undef KERNEL_HANDLER
 
 } // namespace kernel

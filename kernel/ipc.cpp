@@ -220,9 +220,11 @@ void abort_partners(Core& core, Thread& thread) {
     }
 }
 
-void kill_endpoint(Core& core, Endpoint& endpoint) {
+bool kill_endpoint(Core& core, Endpoint& endpoint, unsigned limit) {
     for (ThreadQueue* queue : {&endpoint.senders, &endpoint.receivers})
         while (Thread* thread = queue->first) {
+            if (limit-- == 0)
+                return false;
             if (thread->fault_pending) {
                 dequeue(core, *thread);
                 thread->fault_pending = false;
@@ -231,6 +233,7 @@ void kill_endpoint(Core& core, Endpoint& endpoint) {
                 finish(core, *thread, Error::aborted);
             }
         }
+    return true;
 }
 
 } // namespace kernel

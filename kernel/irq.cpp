@@ -33,8 +33,9 @@ Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32
         return fail(notification.error);
     if (notification->pool != pool.object)
         return fail(Error::bad_argument);
-    if (notification->dying)
+    if (notification->dying || pool->dying)
         return fail(Error::dead);
+    Budget budget;
     unsigned index = vectors;
     for (unsigned i = 0; i < vectors; ++i) {
         if (irqs[i] && line != Irq::no_line && irqs[i]->line == line)
@@ -44,7 +45,8 @@ Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32
     }
     if (index == vectors)
         return fail(Error::no_memory);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi));
+    if (Error error =
+            thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi), nullptr, budget);
         error != Error::ok)
         return fail(error);
     Irq* irq = make<Irq>(*pool);
@@ -55,7 +57,7 @@ Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32
     irq->notification = notification.object;
     irq->bits = bits;
     __atomic_store_n(&irqs[index], irq, __ATOMIC_RELEASE);
-    thread.task->table.put(static_cast<Selector>(r.rsi), *irq, abi::irq_right::all, 0);
+    thread.task->table.put(static_cast<Selector>(r.rsi), *irq, abi::irq_right::all, 0, nullptr);
     reply(r, Error::ok);
     return irq;
 }
@@ -99,6 +101,8 @@ extern "C" void handle_interrupt(Core& core, Word vector) {
 }
 
 void release_interrupt(Irq& irq) {
+    if (irqs[irq.vector - arch::vector_device] != &irq)
+        return; // done before
     if (irq.line != Irq::no_line)
         arch::mask(irq.line, true);
     __atomic_store_n(&irqs[irq.vector - arch::vector_device], nullptr, __ATOMIC_RELEASE);

@@ -40,11 +40,11 @@ struct RamRange {
 bool boot_option(const char* word);
 
 // Boot, with low memory mapped one to one.
-void read_acpi(Word rsdp);       // fills cores, interrupt routing, clocks; panics without a MADT
-void check_features();           // panics naming what the processor lacks; fills xsave, x2apic, tsc_deadline
-void calibrate_clock();          // with interrupts off and the APIC on; fills ticks_per_second, clock_source
-void enable_features();          // on each core: CR0, CR4, XCR0, PAT, machine checks
-void enable_machine_check();     // on each core: its banks
-void initialize_fpu(void* area); // the state after reset, in XSAVE format
+void read_acpi(Word rsdp);   // fills cores, interrupt routing, clocks; panics without a MADT
+void check_features();       // panics naming what the processor lacks; fills xsave, x2apic, tsc_deadline
+void calibrate_clock();      // with interrupts off and the APIC on; fills ticks_per_second, clock_source
+void enable_features();      // on each core: CR0, CR4, XCR0, PAT, machine checks
+void enable_machine_check(); // on each core: its banks
+void initialize_fpu(void* zeroed_page); // the state after reset, in XSAVE format
 
 } // namespace kernel

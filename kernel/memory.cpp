@@ -8,11 +8,48 @@
 namespace kernel {
 
 namespace {
-constexpr unsigned pool_step = 128; // pages moved between two looks at interrupts
+constexpr unsigned pool_step = 256; // pages moved between two looks at interrupts
 
 bool user_range(Word address, Word pages) {
     return address % abi::page_size == 0 && pages <= abi::user_end / abi::page_size &&
            address <= abi::user_end - pages * abi::page_size;
+}
+
+// The end of a step over a range of pages: the caller learns how far it came, and asks for the rest. A step
+// that only made tables is repeated for it. True if there was a reply.
+bool finish_batch(Registers& r, Error error, Word pages, Word done) {
+    if (error == Error::ok && done == 0 && pages > 0) {
+        restart(r);
+        return false;
+    }
+    reply(r, error, done);
+    return true;
+}
+
+// An object for the slot rsi that is derived from the caller's slot `source`; nullptr after a reply or
+// restart.
+template <class T>
+T* make_derived(Thread& thread, Pool& pool, Word source) {
+    Registers& r = thread.registers;
+    const Capability* parent = thread.task->table.slot(static_cast<Selector>(source));
+    Budget budget;
+    if (Error error =
+            thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi), parent, budget);
+        error != Error::ok) {
+        reply(r, error);
+        return nullptr;
+    }
+    T* made = make<T>(pool);
+    if (!made)
+        pool.buried > 0 ? restart(r) : reply(r, Error::no_memory);
+    return made;
+}
+
+void publish_derived(Thread& thread, Object& object, std::uint32_t rights, Word source) {
+    Registers& r = thread.registers;
+    thread.task->table.put(static_cast<Selector>(r.rsi), object, rights, 0,
+                           thread.task->table.slot(static_cast<Selector>(source)));
+    reply(r, Error::ok);
 }
 } // namespace
 
@@ -20,50 +57,60 @@ bool user_range(Word address, Word pages) {
 // is full.
 void invoke_pool_create(Core& core, Thread& thread) {
     Registers& r = thread.registers;
+    LockGuard guard(structure_lock);
+    reclaim(core);
     Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
     if (!pool)
         return reply(r, pool.error);
-    Word pages = r.rdx;
-    LockGuard guard(structure_lock);
-    reclaim(core);
     auto found = thread.task->table.find(static_cast<Selector>(r.rsi));
     if (found.object && found.object->type == Type::pool && found.object->pool == pool.object) {
         auto& begun = static_cast<Pool&>(*found.object);
         if (begun.promised > 0)
             return begun.take_promised(*pool, pool_step) ? reply(r, Error::ok) : restart(r);
     }
-    if (pages == 0 || pages >= pool->free_pages)
-        return reply(r, pages ? Error::no_memory : Error::bad_argument);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi));
+    Word pages = r.rdx;
+    if (pages == 0)
+        return reply(r, Error::bad_argument);
+    if (pool->depth == Pool::max_depth)
+        return reply(r, Error::limit);
+    Budget budget;
+    if (Error error =
+            thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi), nullptr, budget);
         error != Error::ok)
         return reply(r, error);
-    Pool* child = make<Pool>(*pool);
-    if (!child)
-        return reply(r, Error::no_memory);
-    if (pages > pool->free_pages) { // the child itself took the last block's page
-        pool->remove_object(*child);
-        pool->release(child, sizeof *child);
-        return reply(r, Error::no_memory);
+    Pool* child = pages < pool->free_pages ? make<Pool>(*pool) : nullptr;
+    if (child && pages > pool->free_pages) { // the child itself took the last block's page
+        discard(*child);
+        child = nullptr;
     }
+    if (!child)
+        return pool->buried > 0 ? restart(r) : reply(r, Error::no_memory);
+    child->depth = pool->depth + 1;
     child->promise(*pool, pages);
-    thread.task->table.put(static_cast<Selector>(r.rsi), *child, pool.rights | abi::pool_right::destroy, 0);
+    thread.task->table.put(static_cast<Selector>(r.rsi), *child, pool.rights | abi::pool_right::destroy, 0,
+                           nullptr);
     child->take_promised(*pool, pool_step) ? reply(r, Error::ok) : restart(r);
 }
 
+// pool_info(): after what was destroyed before has been freed
 void invoke_pool_info(Core& core, Thread& thread) {
     Registers& r = thread.registers;
+    LockGuard guard(structure_lock);
+    reclaim(core);
     Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
     if (!pool)
         return reply(r, pool.error);
-    LockGuard guard(structure_lock);
-    reclaim(core);
+    if (pool->buried > 0)
+        return restart(r);
     reply(r, Error::ok, pool->free_pages);
     r.rsi = pool->total_pages;
 }
 
 // region_carve(slot, pool, offset, size, rights)
-void invoke_region_carve(Core&, Thread& thread) {
+void invoke_region_carve(Core& core, Thread& thread) {
     Registers& r = thread.registers;
+    LockGuard guard(structure_lock);
+    reclaim(core);
     Lookup<Region> region(thread, r.rdi, abi::region_right::carve);
     if (!region)
         return reply(r, region.error);
@@ -75,18 +122,12 @@ void invoke_region_carve(Core&, Thread& thread) {
         return reply(r, Error::bad_argument);
     if (offset > region->size || size > region->size - offset)
         return reply(r, Error::bad_range);
-    LockGuard guard(structure_lock);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi));
-        error != Error::ok)
-        return reply(r, error);
-    Region* part = make<Region>(*pool);
+    Region* part = make_derived<Region>(thread, *pool, r.rdi);
     if (!part)
-        return reply(r, Error::no_memory);
+        return;
     part->base = region->base + offset;
     part->size = size;
-    thread.task->table.put(static_cast<Selector>(r.rsi), *part,
-                           static_cast<std::uint32_t>(r.r9) & region.rights, 0);
-    reply(r, Error::ok);
+    publish_derived(thread, *part, static_cast<std::uint32_t>(r.r9) & region.rights, r.rdi);
 }
 
 void invoke_region_info(Core&, Thread& thread) {
@@ -100,6 +141,8 @@ void invoke_region_info(Core&, Thread& thread) {
 // bind(slot, pool, region)
 void invoke_bind(Core& core, Thread& thread) {
     Registers& r = thread.registers;
+    LockGuard guard(structure_lock);
+    reclaim(core);
     Lookup<Task> task(thread, r.rdi, abi::task_right::map);
     if (!task)
         return reply(r, task.error);
@@ -109,16 +152,17 @@ void invoke_bind(Core& core, Thread& thread) {
     Lookup<Region> region(thread, r.r10, abi::region_right::read);
     if (!region)
         return reply(r, region.error);
-    LockGuard guard(structure_lock);
-    reclaim(core);
-    if (task->dying || pool->dying)
-        return reply(r, Error::dead);
-    if (Error error = thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi));
-        error != Error::ok)
-        return reply(r, error);
-    Binding* binding = make<Binding>(*pool);
+    unsigned word = 0;
+    while (word < PageTable::tags / 64 && !~task->tags[word])
+        ++word;
+    if (word == PageTable::tags / 64)
+        return reply(r, Error::limit);
+    Binding* binding = make_derived<Binding>(thread, *pool, r.r10);
     if (!binding)
-        return reply(r, Error::no_memory);
+        return;
+    auto bit = static_cast<unsigned>(__builtin_ctzll(~task->tags[word]));
+    task->tags[word] |= Word{1} << bit;
+    binding->tag = word * 64 + bit;
     binding->task = task.object;
     binding->base = region->base;
     binding->size = region->size;
@@ -128,8 +172,7 @@ void invoke_bind(Core& core, Thread& thread) {
     if (task->bindings)
         task->bindings->task_link = &binding->task_next;
     task->bindings = binding;
-    thread.task->table.put(static_cast<Selector>(r.rsi), *binding, abi::binding_right::all, 0);
-    reply(r, Error::ok);
+    publish_derived(thread, *binding, abi::binding_right::all, r.r10);
 }
 
 // map(address, offset, pages, flags) -> done
@@ -144,7 +187,7 @@ void invoke_map(Core&, Thread& thread) {
     if (offset % abi::page_size || offset > binding->size ||
         pages > (binding->size - offset) / abi::page_size)
         return reply(r, Error::bad_range, 0);
-    if (Error error = entry_bits(binding->rights, r.r8, bits); error != Error::ok)
+    if (Error error = entry_bits(*binding, r.r8, bits); error != Error::ok)
         return reply(r, error, 0);
     LockGuard guard(structure_lock);
     Task* task = binding->task;
@@ -152,11 +195,12 @@ void invoke_map(Core&, Thread& thread) {
         return reply(r, Error::dead, 0);
     bool flush = false;
     Word done;
+    Budget budget;
     Error error = task->space.map(*task->pool, address, binding->base + offset, pages, bits,
-                                  r.r8 & abi::map_replace, done, flush);
+                                  r.r8 & abi::map_replace, budget, done, flush);
     if (flush)
         flush_space(*task);
-    reply(r, error, done);
+    finish_batch(r, error, pages, done);
 }
 
 void invoke_unmap(Core&, Thread& thread) {
@@ -171,12 +215,12 @@ void invoke_unmap(Core&, Thread& thread) {
         return reply(r, Error::dead, 0);
     bool flush = false;
     Word done, seen = 0;
-    Error error = Error::ok;
-    task->space.unmap(*task->pool, r.rsi, r.rdx, done, seen, flush, error);
+    Budget budget;
+    Error error = task->space.unmap(*task->pool, r.rsi, r.rdx, budget, done, seen, flush);
     if (flush)
         flush_space(*task);
-    reply(r, error, done);
-    r.rsi = seen;
+    if (finish_batch(r, error, r.rdx, done))
+        r.rsi = seen;
 }
 
 void invoke_protect(Core&, Thread& thread) {
@@ -189,18 +233,18 @@ void invoke_protect(Core&, Thread& thread) {
     Word bits;
     if (Error error = entry_bits(abi::region_right::all, r.r10, bits); error != Error::ok)
         return reply(r, error, 0);
-    bits &= ~Word{PageTable::may_write | PageTable::may_execute};
+    bits &= PageTable::writable | PageTable::no_execute; // the rest stays what it was
     LockGuard guard(structure_lock);
     if (task->dying)
         return reply(r, Error::dead, 0);
     bool flush = false;
     Word done, seen = 0;
-    Error error = Error::ok;
-    task->space.protect(*task->pool, r.rsi, r.rdx, bits, done, seen, flush, error);
+    Budget budget;
+    Error error = task->space.protect(*task->pool, r.rsi, r.rdx, bits, budget, done, seen, flush);
     if (flush)
         flush_space(*task);
-    reply(r, error, done);
-    r.rsi = seen;
+    if (finish_batch(r, error, r.rdx, done))
+        r.rsi = seen;
 }
 
 } // namespace kernel

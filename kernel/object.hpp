@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What every kernel object has in common, and capabilities, which name objects.
 //
-// Lifetime: an object is unlinked first (all capabilities to it are emptied, its threads leave their queues),
+// Lifetime: an object is unlinked first (its threads leave their queues, all capabilities to it are emptied),
 // then buried; its memory returns to its pool when every core has left the kernel or idled once since
 // (reclaim.cpp).
+//
+// Derivation: the capability that an object was made with is its origin. What is copied from a slot is
+// derived from it, and so is the origin of a region carved or a binding made with it. A family (an origin
+// that was derived from nothing, and all below) is a list in preorder with a depth in each slot, so what was
+// derived from a slot follows it directly and is deeper. Slots are taken out from the leaves up
+// (capability.cpp), so a child is always one deeper than its parent.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +17,8 @@
 
 #include "kernel/abi/layout.hpp"
 #include "kernel/abi/operations.hpp"
+#include "kernel/arch/x86_64/memory.hpp"
+#include "kernel/budget.hpp"
 
 namespace kernel {
 
@@ -47,8 +55,8 @@ struct Object {
     Pool* pool = nullptr;        // immutable: who pays
     Object* pool_next = nullptr; // structure_lock: list of the pool's objects
     Object** pool_link = nullptr;
-    Capability* capabilities = nullptr; // structure_lock: list of all slots that name this object
-    Object* grave_next = nullptr;       // structure_lock
+    Capability* origin = nullptr; // structure_lock: all capabilities to the object are this and below
+    Object* grave_next = nullptr; // structure_lock
 };
 
 // Type, core and liveness of an object in one comparison, for the paths that count instructions. Not retired
@@ -69,16 +77,38 @@ inline bool is_live(const Object& object, std::uint32_t head) {
 static_assert(offsetof(Object, core) == 1 && offsetof(Object, dying) == 2 && offsetof(Object, retired) == 3);
 
 // A slot of a capability table: an object's address with rights in its low bits (objects are 64-byte
-// aligned).
+// aligned). Neighbours in the family are 32-byte units from the start of the pool window; 0 is none.
 struct Capability {
     Word word = 0; // written under structure_lock, read without: see CapabilityTable::find
     Word badge = 0;
-    Capability* next = nullptr; // structure_lock
-    Capability** link = nullptr;
+    // structure_lock:
+    std::uint32_t next_slot = 0, previous_slot = 0;
+    std::uint8_t depth = 0;
+    bool is_origin = false;
 
     static constexpr Word rights_mask = 63;
+    static constexpr unsigned max_depth = 127; // what descends from slot to slot is bounded by it
     Object* object() const { return reinterpret_cast<Object*>(word & ~rights_mask); }
     std::uint32_t rights() const { return word & rights_mask; }
+    Capability* next() const { return at(next_slot); }
+    Capability* previous() const { return at(previous_slot); }
+    bool has_derived() const { return next_slot && next()->depth > depth; }
+    std::uint32_t reference() const {
+        return static_cast<std::uint32_t>((reinterpret_cast<Word>(this) - arch::pool_window) / 32);
+    }
+    void fill(Object& object, std::uint32_t rights, Word new_badge) {
+        __atomic_store_n(&badge, new_badge, __ATOMIC_RELEASE);
+        __atomic_store_n(&word, reinterpret_cast<Word>(&object) | rights, __ATOMIC_RELEASE);
+    }
+    void link_below(Capability* parent); // nullptr: a family of its own
+    void unlink();                       // nothing is derived from it; empties the slot
+    void move_from(Capability& from); // takes its place in the family and its content; `from` is empty then
+    void trade_places(Capability& other); // in the family only
+
+private:
+    static Capability* at(std::uint32_t slot) {
+        return slot ? reinterpret_cast<Capability*>(arch::pool_window + Word{slot} * 32) : nullptr;
+    }
 };
 static_assert(sizeof(Capability) == 32);
 
@@ -98,7 +128,7 @@ public:
         Word badge;
     };
     Found find(Selector selector) const {
-        if (selector >= slots_) [[unlikely]]
+        if (selector >= __atomic_load_n(&slots_, __ATOMIC_ACQUIRE)) [[unlikely]]
             return {};
         const Capability* page =
             __atomic_load_n(&directory_[selector / capabilities_per_page], __ATOMIC_ACQUIRE);
@@ -115,18 +145,25 @@ public:
 
     // The rest holds structure_lock.
     Error create(Pool& pool, unsigned slots);
-    void destroy(Pool& pool); // empties all slots and frees the pages
-    Error reserve(Pool& pool,
-                  Selector selector); // makes the page of an empty slot; occupied, bad_argument, no_memory
-    void put(Selector selector, Object& object, std::uint32_t rights, Word badge); // after reserve
-    Error remove(Selector selector);
+    Error grow(Pool& pool, unsigned slots); // bad_argument if that is fewer than now
+    unsigned slots() const { return slots_; }
+    // Makes the page of an empty slot, at the budget's cost: occupied, bad_argument, no_memory, limit (too
+    // deep below `parent`).
+    Error reserve(Pool& pool, Selector selector, const Capability* parent, Budget& budget);
+    // After reserve. An object's first capability becomes its origin.
+    void put(Selector selector, Object& object, std::uint32_t rights, Word badge, Capability* parent);
+    // The slot if it is occupied; the slot that was reserved.
+    Capability* slot(Selector selector);
+    Capability& empty_slot(Selector selector) {
+        return directory_[selector / capabilities_per_page][selector % capabilities_per_page];
+    }
+    // For taking the table down: the next occupied slot from `at` on, whose pages are freed on the way;
+    // nullptr at the end of the budget, or when all is gone: slots() is 0 then.
+    Capability* next_occupied(Pool& pool, unsigned& at, Budget& budget);
 
 private:
-    Capability** directory_ = nullptr; // structure_lock for writing
-    unsigned slots_ = 0;               // immutable after create
+    Capability** directory_ = nullptr; // structure_lock for writing; set before slots_ is
+    unsigned slots_ = 0;               // structure_lock for writing; only grows, until the end
 };
-
-// Empties up to `steps` capabilities to the object; false if some are left. Holds structure_lock.
-bool drop_capabilities(Object& object, unsigned steps);
 
 } // namespace kernel

@@ -11,8 +11,9 @@ using arch::pool_pointer;
 
 namespace {
 constexpr Word table_bits = PageTable::present | PageTable::writable | PageTable::user;
+constexpr unsigned entries = 512;
 constexpr unsigned index_of(Word address, unsigned level) {
-    return address >> (12 + 9 * level) & 511;
+    return address >> (12 + 9 * level) & (entries - 1);
 }
 Word* table_of(Word entry) {
     return pool_pointer<Word>(entry & PageTable::address_mask);
@@ -20,60 +21,79 @@ Word* table_of(Word entry) {
 constexpr Word span_pages(unsigned level) {
     return Word{1} << 9 * level;
 }
+constexpr Word smaller(Word a, Word b) {
+    return a < b ? a : b;
+}
 } // namespace
 
 Error PageTable::create(Pool& pool) {
-    auto* table = static_cast<Word*>(pool.allocate_page());
+    auto* table = static_cast<Word*>(pool.allocate_page_uncleared());
     if (!table)
         return Error::no_memory;
-    for (unsigned i = 256; i < 512; ++i)
-        table[i] = kernel_root_table[i];
+    clear(table, 256 * sizeof(Word));
+    copy(table + 256, kernel_root_table + 256, 256 * sizeof(Word));
     root_ = pool_physical(table);
+    next_ = 0;
     return Error::ok;
 }
 
-bool PageTable::destroy(Pool& pool, unsigned steps) {
+void PageTable::discard(Pool& pool) {
+    if (root_)
+        pool.release_page(pool_pointer<Word>(root_));
+    root_ = 0;
+}
+
+// In the order of addresses, a table when what it holds is done. Pages need no visit: they are not the
+// space's.
+bool PageTable::destroy(Pool& pool, Budget& budget) {
+    constexpr unsigned end = 256 * entries * entries;
     if (!root_)
         return true;
     Word* top = pool_pointer<Word>(root_);
-    // Depth first with the tables themselves as the stack: a freed entry is zeroed, so a restart skips it.
-    for (; next_ < 256; ++next_) {
-        if (!top[next_])
-            continue;
-        Word* second = table_of(top[next_]);
-        for (unsigned i = 0; i < 512; ++i) {
-            if (!second[i])
-                continue;
-            Word* third = table_of(second[i]);
-            for (unsigned j = 0; j < 512; ++j) {
-                if (!(third[j] & present) || third[j] & large)
-                    continue;
-                if (steps-- == 0)
-                    return false;
-                pool.release_page(table_of(third[j]));
-                third[j] = 0;
-            }
-            pool.release_page(third);
-            second[i] = 0;
-            if (steps == 0)
+    while (next_ < end) {
+        Word& top_entry = top[next_ >> 18];
+        if (!top_entry) {
+            if (!budget.take(Budget::look))
                 return false;
+            next_ = ((next_ >> 18) + 1) << 18;
+            continue;
         }
-        pool.release_page(second);
-        top[next_] = 0;
+        Word* second = table_of(top_entry);
+        Word& second_entry = second[next_ >> 9 & 511];
+        if (second_entry) {
+            Word* third = table_of(second_entry);
+            Word third_entry = third[next_ & 511];
+            bool table = third_entry & present && !(third_entry & large);
+            if (!budget.take(table ? Budget::free_block : Budget::look))
+                return false;
+            if (table)
+                pool.release_page(table_of(third_entry));
+            if (++next_ & 511)
+                continue;
+            pool.release_page(third);
+            second_entry = 0;
+        } else {
+            if (!budget.take(Budget::look))
+                return false;
+            next_ = ((next_ >> 9) + 1) << 9;
+        }
+        if (!(next_ & ((1 << 18) - 1))) {
+            pool.release_page(second);
+            top_entry = 0;
+        }
     }
-    pool.release_page(top);
-    root_ = 0;
+    discard(pool);
     return true;
 }
 
-// The entry for an address at a level (0: page, 1: 2 MiB); tables on the way are made if asked, large pages
-// split.
-Word* PageTable::entry(Pool& pool, Word address, unsigned level, bool make, Error& error) {
+// The entry for an address at a level (0: page, 1: 2 MiB); tables on the way are made, large pages split.
+// nullptr on an error, and, with `error` ok, when the budget does not reach for a table.
+Word* PageTable::entry(Pool& pool, Word address, unsigned level, Budget& budget, Error& error) {
     Word* table = pool_pointer<Word>(root_);
     for (unsigned at = 3; at > level; --at) {
         Word* slot = &table[index_of(address, at)];
         if (!(*slot & present)) {
-            if (!make)
+            if (!budget.take(Budget::clear_page, Budget::entry))
                 return nullptr;
             void* fresh = pool.allocate_page();
             if (!fresh) {
@@ -82,46 +102,87 @@ Word* PageTable::entry(Pool& pool, Word address, unsigned level, bool make, Erro
             }
             *slot = pool_physical(fresh) | table_bits;
         } else if (*slot & large) {
-            if (Error e = split(pool, slot); e != Error::ok) {
-                error = e;
+            if (!budget.take(Budget::copy_table, Budget::entry))
                 return nullptr;
-            }
+            error = split(pool, slot);
+            if (error != Error::ok)
+                return nullptr;
         }
         table = table_of(*slot);
     }
     return &table[index_of(address, level)];
 }
 
+// The lowest entry that there is for an address, and its level.
+Word* PageTable::find(Word address, unsigned& level) const {
+    level = 3;
+    Word* slot = &pool_pointer<Word>(root_)[index_of(address, 3)];
+    while (level > 0 && *slot & present && !(*slot & large)) {
+        --level;
+        slot = &table_of(*slot)[index_of(address, level)];
+    }
+    return slot;
+}
+
 Error PageTable::split(Pool& pool, Word* slot) {
-    auto* table = static_cast<Word*>(pool.allocate_page());
+    auto* table = static_cast<Word*>(pool.allocate_page_uncleared());
     if (!table)
         return Error::no_memory;
-    Word bits = *slot & ~(address_mask | large), base = *slot & address_mask;
-    for (unsigned i = 0; i < 512; ++i)
-        table[i] = (base + i * arch::page) | bits;
-    *slot = pool_physical(table) | table_bits;
+    const Word seen = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    Word next = seen & ~(large | large_write_combining);
+    if (seen & large_write_combining)
+        next |= write_combining;
+    for (Word *at = table, *end = table + entries; at < end; at += 4, next += 4 * arch::page) {
+        at[0] = next;
+        at[1] = next + arch::page;
+        at[2] = next + 2 * arch::page;
+        at[3] = next + 3 * arch::page;
+    }
+    // The processor may have set accessed or dirty meanwhile.
+    Word late = __atomic_exchange_n(slot, pool_physical(table) | table_bits, __ATOMIC_RELAXED) ^ seen;
+    for (unsigned i = 0; late && i < entries; ++i)
+        __atomic_fetch_or(&table[i], late, __ATOMIC_RELAXED);
     return Error::ok;
 }
 
-Error PageTable::map(Pool& pool, Word address, Word physical, Word pages, Word bits, bool replace, Word& done,
-                     bool& flush) {
+Error PageTable::map(Pool& pool, Word address, Word physical, Word pages, Word bits, bool replace,
+                     Budget& budget, Word& done, bool& flush) {
     Error error = Error::ok;
     bits |= present | user | accessed;
-    unsigned steps = 0;
     done = 0;
-    while (done < pages && steps++ < batch) {
+    while (done < pages) {
         Word at = address + done * arch::page, from = physical + done * arch::page;
-        bool as_large = pages - done >= 512 && at % arch::large_page == 0 && from % arch::large_page == 0;
-        Word* slot = entry(pool, at, as_large ? 1 : 0, true, error);
+        if (pages - done >= entries && (at | from) % arch::large_page == 0) {
+            Word* slot = entry(pool, at, 1, budget, error);
+            if (!slot || !budget.take(Budget::entry))
+                return error;
+            if (!(*slot & present) || *slot & large) {
+                if (*slot & present) {
+                    if (!replace)
+                        return Error::occupied;
+                    flush = true;
+                }
+                *slot = from | (bits & ~write_combining) | large |
+                        (bits & write_combining ? large_write_combining : 0);
+                done += entries;
+                continue;
+            }
+        }
+        Word* slot = entry(pool, at, 0, budget, error);
         if (!slot)
             return error;
-        if (*slot & present) {
-            if (!replace || *slot & kernel_owned || (as_large && !(*slot & large)))
-                return Error::occupied;
-            flush = true;
+        auto wanted = static_cast<unsigned>(smaller(entries - index_of(at, 0), pages - done));
+        unsigned run = budget.afford(Budget::entry, wanted);
+        for (Word* end = slot + run; slot < end; ++slot, from += arch::page, ++done) {
+            if (*slot & present) {
+                if (!replace || *slot & kernel_owned)
+                    return Error::occupied;
+                flush = true;
+            }
+            *slot = from | bits;
         }
-        *slot = from | bits | (as_large ? large : 0);
-        done += as_large ? 512 : 1;
+        if (run < wanted)
+            return Error::ok;
     }
     return Error::ok;
 }
@@ -129,49 +190,53 @@ Error PageTable::map(Pool& pool, Word address, Word physical, Word pages, Word b
 // Calls change(entry), which may refuse, for each mapped page of a range, skipping what has no tables; large
 // pages that lie wholly in the range are visited whole, others are split.
 template <class Change>
-void PageTable::visit(Pool& pool, Word address, Word pages, Word& done, Error& error, Change change) {
-    unsigned steps = 0;
+Error PageTable::visit(Pool& pool, Word address, Word pages, Budget& budget, Word& done, Change change) {
     done = 0;
-    while (done < pages && steps++ < batch) {
+    while (done < pages) {
+        if (!budget.take(2 * Budget::look))
+            return Error::ok;
         Word at = address + done * arch::page;
-        Word* table = pool_pointer<Word>(root_);
-        unsigned level = 3;
-        Word* slot = &table[index_of(at, 3)];
-        while (level > 0 && *slot & present && !(*slot & large)) {
-            --level;
-            slot = &table_of(*slot)[index_of(at, level)];
+        unsigned level;
+        Word* slot = find(at, level);
+        if (level == 0) {
+            auto wanted = static_cast<unsigned>(smaller(entries - index_of(at, 0), pages - done));
+            unsigned run = budget.afford(Budget::entry, wanted);
+            for (Word* end = slot + run; slot < end; ++slot, ++done)
+                if (*slot & present && !(*slot & kernel_owned) && !change(*slot))
+                    return Error::no_right;
+            if (run < wanted)
+                return Error::ok;
+            continue;
         }
         Word offset = (at / arch::page) & (span_pages(level) - 1), span = span_pages(level) - offset;
-        if (!(*slot & present)) {
-            done += span < pages - done ? span : pages - done;
-            continue;
+        if (*slot & present) {
+            if (offset != 0 || pages - done < span) {
+                if (!budget.take(Budget::copy_table, 2 * Budget::look + Budget::entry))
+                    return Error::ok;
+                if (Error error = split(pool, slot); error != Error::ok)
+                    return error;
+                continue;
+            }
+            if (!change(*slot))
+                return Error::no_right;
         }
-        if (level > 0 && (offset != 0 || pages - done < span)) {
-            error = split(pool, slot);
-            if (error != Error::ok)
-                return;
-            continue;
-        }
-        if (!(*slot & kernel_owned) && !change(*slot)) {
-            error = Error::no_right;
-            return;
-        }
-        done += span;
+        done += smaller(span, pages - done);
     }
+    return Error::ok;
 }
 
-void PageTable::unmap(Pool& pool, Word address, Word pages, Word& done, Word& seen, bool& flush,
-                      Error& error) {
-    visit(pool, address, pages, done, error, [&](Word& slot) {
+Error PageTable::unmap(Pool& pool, Word address, Word pages, Budget& budget, Word& done, Word& seen,
+                       bool& flush) {
+    return visit(pool, address, pages, budget, done, [&](Word& slot) {
         seen |= __atomic_exchange_n(&slot, 0, __ATOMIC_RELAXED) & (accessed | dirty);
         flush = true;
         return true;
     });
 }
 
-void PageTable::protect(Pool& pool, Word address, Word pages, Word bits, Word& done, Word& seen, bool& flush,
-                        Error& error) {
-    visit(pool, address, pages, done, error, [&](Word& slot) {
+Error PageTable::protect(Pool& pool, Word address, Word pages, Word bits, Budget& budget, Word& done,
+                         Word& seen, bool& flush) {
+    return visit(pool, address, pages, budget, done, [&](Word& slot) {
         if ((bits & writable && !(slot & may_write)) || (!(bits & no_execute) && !(slot & may_execute)))
             return false;
         Word base = slot & ~(writable | no_execute | accessed | dirty);
@@ -181,11 +246,46 @@ void PageTable::protect(Pool& pool, Word address, Word pages, Word bits, Word& d
     });
 }
 
-Error PageTable::map_kernel_page(Pool& pool, Word address, Word physical, Word bits) {
+bool PageTable::revoke(Word tag, Word& cursor, Budget& budget, bool& flush) {
+    auto clear_if = [&](Word& slot) {
+        if (slot & present && (slot & tag_mask) == tag) {
+            __atomic_store_n(&slot, 0, __ATOMIC_RELAXED);
+            flush = true;
+        }
+    };
+    while (cursor < abi::user_end) {
+        if (!budget.take(2 * Budget::look))
+            return false;
+        unsigned level;
+        Word* slot = find(cursor, level);
+        if (level == 0) {
+            unsigned wanted = entries - index_of(cursor, 0), run = budget.afford(Budget::entry, wanted);
+            cursor += run * arch::page;
+            for (Word* end = slot + run; slot < end; ++slot)
+                clear_if(*slot);
+            if (run < wanted)
+                return false;
+            continue;
+        }
+        clear_if(*slot);
+        Word span = span_pages(level) * arch::page;
+        cursor = (cursor & ~(span - 1)) + span;
+    }
+    return true;
+}
+
+Error PageTable::prepare(Pool& pool, Word address, Budget& budget) {
     Error error = Error::ok;
-    Word* slot = entry(pool, address, 0, true, error);
+    if (!entry(pool, address, 0, budget, error) && error == Error::ok)
+        return Error::would_block;
+    return error;
+}
+
+Error PageTable::map_kernel_page(Pool& pool, Word address, Word physical, Word bits, Budget& budget) {
+    Error error = Error::ok;
+    Word* slot = entry(pool, address, 0, budget, error);
     if (!slot)
-        return error;
+        return error == Error::ok ? Error::would_block : error;
     if (*slot & present)
         return Error::occupied;
     *slot = physical | bits | present | user | accessed | no_execute | kernel_owned;
@@ -193,31 +293,10 @@ Error PageTable::map_kernel_page(Pool& pool, Word address, Word physical, Word b
 }
 
 void PageTable::remove_kernel_page(Word address) {
-    Word* table = pool_pointer<Word>(root_);
-    for (unsigned level = 3; level > 0; --level) {
-        Word slot = table[index_of(address, level)];
-        if (!(slot & present) || slot & large)
-            return;
-        table = table_of(slot);
-    }
-    Word& slot = table[index_of(address, 0)];
-    if (slot & kernel_owned)
-        slot = 0;
-}
-
-Word PageTable::lookup(Word address) const {
-    Word* table = pool_pointer<Word>(root_);
-    for (unsigned level = 3;; --level) {
-        Word slot = table[index_of(address, level)];
-        if (!(slot & present))
-            return 0;
-        if (level == 0)
-            return slot;
-        if (slot & large)
-            return (slot & ~(address_mask | large)) |
-                   ((slot & address_mask) + (address & (arch::large_page - 1) & ~(arch::page - 1)));
-        table = table_of(slot);
-    }
+    unsigned level;
+    Word* slot = find(address, level);
+    if (level == 0 && *slot & kernel_owned)
+        *slot = 0;
 }
 
 } // namespace kernel

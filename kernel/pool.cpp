@@ -17,32 +17,33 @@ unsigned class_of(unsigned size) {
         ++shift;
     return shift - 6;
 }
+PageInfo& info_of(const void* in_page) {
+    return infos[(reinterpret_cast<Word>(in_page) - first_page) / page];
+}
 void* page_of(const PageInfo& info) {
     return reinterpret_cast<void*>(first_page + static_cast<Word>(&info - infos) * page);
 }
-
-void clear(void* memory, Word bytes) {
-    Word words = bytes / 8;
-    asm volatile("rep stosq" : "+D"(memory), "+c"(words) : "a"(0) : "memory");
-}
 } // namespace
-
-PageInfo& page_info(const void* pool_page) {
-    return infos[(reinterpret_cast<Word>(pool_page) - first_page) / page];
-}
 
 void PageList::push(PageInfo& info) {
     info.previous = nullptr;
     info.next = first;
-    if (first)
-        first->previous = &info;
+    (first ? first->previous : last) = &info;
     first = &info;
 }
 
 void PageList::remove(PageInfo& info) {
     (info.previous ? info.previous->next : first) = info.next;
-    if (info.next)
-        info.next->previous = info.previous;
+    (info.next ? info.next->previous : last) = info.previous;
+}
+
+void PageList::take_all(PageList& from) {
+    if (!from.first)
+        return;
+    from.last->next = first;
+    (first ? first->previous : last) = from.last;
+    first = from.first;
+    from = {};
 }
 
 void initialize_root_pool(Pool& pool, Word physical, Word pages) {
@@ -51,34 +52,36 @@ void initialize_root_pool(Pool& pool, Word physical, Word pages) {
     clear(infos, info_pages * page);
     first_page = reinterpret_cast<Word>(infos) + info_pages * page;
     for (Word i = pages - info_pages; i-- > 0;) {
-        infos[i] = {&pool, nullptr, nullptr, nullptr, 0, 0, 1};
         pool.free_.push(infos[i]);
     }
     pool.free_pages = pool.total_pages = pages - info_pages;
 }
 
+void* Pool::allocate_page_uncleared() {
+    PageInfo* info = free_.first;
+    if (free_pages == 0) // what is on the list may be promised to a child
+        return nullptr;
+    free_.remove(*info);
+    full_.push(*info);
+    --free_pages;
+    return page_of(*info);
+}
+
 void* Pool::allocate(unsigned size) {
     if (size > 2048) {
-        PageInfo* info = free_.first;
-        if (free_pages == 0) // what is on the list may be promised to a child
-            return nullptr;
-        free_.remove(*info);
-        full_.push(*info);
-        --free_pages;
-        info->free = 0;
-        info->block_size = 0;
-        clear(page_of(*info), page);
-        return page_of(*info);
+        void* page_memory = allocate_page_uncleared();
+        if (page_memory)
+            clear(page_memory, page);
+        return page_memory;
     }
     unsigned which = class_of(size), block = 64u << which;
     PageInfo* info = partial_[which].first;
     if (!info) {
-        auto* fresh = static_cast<std::byte*>(allocate(4096));
+        auto* fresh = static_cast<std::byte*>(allocate_page_uncleared());
         if (!fresh)
             return nullptr;
-        info = &page_info(fresh);
+        info = &info_of(fresh);
         full_.remove(*info);
-        info->block_size = static_cast<std::uint16_t>(block);
         info->used_blocks = 0;
         info->free_blocks = nullptr;
         for (unsigned at = page; at >= block; at -= block) {
@@ -98,7 +101,7 @@ void* Pool::allocate(unsigned size) {
 }
 
 void Pool::release(void* block, unsigned size) {
-    PageInfo& info = page_info(reinterpret_cast<void*>(reinterpret_cast<Word>(block) & ~(page - 1)));
+    PageInfo& info = info_of(block);
     if (size <= 2048) {
         unsigned which = class_of(size);
         if (!info.free_blocks) {
@@ -113,8 +116,6 @@ void Pool::release(void* block, unsigned size) {
     } else {
         full_.remove(info);
     }
-    info.free = 1;
-    info.block_size = 0;
     free_.push(info);
     ++free_pages;
 }
@@ -124,48 +125,56 @@ void Pool::promise(Pool& from, Word pages) {
     promised = pages;
 }
 
-bool Pool::take_promised(Pool& from, unsigned steps) {
-    for (; promised > 0; --promised) {
-        if (steps-- == 0)
-            return false;
-        PageInfo* info = from.free_.first;
-        from.free_.remove(*info);
-        --from.total_pages;
-        info->owner = this;
-        free_.push(*info);
-        ++free_pages;
-        ++total_pages;
+bool Pool::take_promised(Pool& from, unsigned limit) {
+    unsigned count = promised < limit ? static_cast<unsigned>(promised) : limit;
+    if (count > 0) {
+        PageList taken{from.free_.first, from.free_.first};
+        for (unsigned i = 1; i < count; ++i)
+            taken.last = taken.last->next;
+        from.free_.first = taken.last->next;
+        (from.free_.first ? from.free_.first->previous : from.free_.last) = nullptr;
+        free_.take_all(taken);
     }
-    return true;
+    from.total_pages -= count;
+    total_pages += count;
+    free_pages += count;
+    promised -= count;
+    return promised == 0;
 }
 
-bool Pool::return_pages(Pool& to, unsigned steps) {
-    to.free_pages += promised; // destroyed before it was complete
-    promised = 0;
-    PageList* lists[] = {&free_,       &full_,       &partial_[0], &partial_[1],
-                         &partial_[2], &partial_[3], &partial_[4], &partial_[5]};
-    for (PageList* list : lists) {
-        while (PageInfo* info = list->first) {
-            if (steps-- == 0)
-                return false;
-            list->remove(*info);
-            --total_pages;
-            *info = {&to, nullptr, nullptr, nullptr, 0, 0, 1};
-            to.free_.push(*info);
-            ++to.free_pages;
-            ++to.total_pages;
-        }
-    }
-    free_pages = 0;
-    return true;
+void Pool::return_pages(Pool& to) {
+    to.free_pages += promised + total_pages; // a promise is left if it was destroyed before it was complete
+    to.total_pages += total_pages;
+    free_pages = total_pages = promised = 0;
+    to.free_.take_all(free_);
+    to.free_.take_all(full_);
+    for (PageList& list : partial_)
+        to.free_.take_all(list);
 }
+
+namespace {
+unsigned rank_of(Type type) {
+    switch (type) {
+    case Type::pool:
+    case Type::task:
+    case Type::thread:
+        return 0;
+    case Type::timer:
+    case Type::irq:
+        return 1;
+    default:
+        return 2;
+    }
+}
+} // namespace
 
 void Pool::add_object(Object& object) {
-    object.pool_next = objects;
-    object.pool_link = &objects;
-    if (objects)
-        objects->pool_link = &object.pool_next;
-    objects = &object;
+    Object*& first = objects[rank_of(object.type)];
+    object.pool_next = first;
+    object.pool_link = &first;
+    if (first)
+        first->pool_link = &object.pool_next;
+    first = &object;
 }
 
 void Pool::remove_object(Object& object) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Destroying objects. Each call of a destroy operation does a bounded step and restarts the caller until
+// Destroying objects. Each call of a destroying operation does a bounded step and restarts the caller until
 // done:
-//   1. the object is marked dying: lookups refuse it, and only the destroyer's calls still reach it;
+//   1. the object is marked dying: lookups refuse it, and only its destroyer's calls still reach it;
 //   2. its home core takes it out of all queues (request_kill) and says so in `killed`;
-//   3. spaces: no core has its page tables loaded any more, then the tables are freed;
-//   4. all capabilities to it are emptied; every core has left the kernel or idled once since, so no handler
-//   still holds a pointer; the memory is freed.
-// All functions hold structure_lock.
+//   3. what it holds goes: a task's threads, bindings, capabilities and page tables (no core has them loaded
+//      by then), a pool's objects, the pages mapped through a binding;
+//   4. all capabilities to it are emptied;
+//   5. it is buried: every core has left the kernel or idled once since, so no handler still holds a pointer,
+//      before its memory is freed.
+// Who stops in the middle (it is destroyed itself) leaves an object that is dying, which can be destroyed on,
+// and goes with its pool at the latest. All functions hold structure_lock.
 #pragma once
 
 #include "kernel/core.hpp"
@@ -16,19 +19,26 @@
 
 namespace kernel {
 
-// Steps 1-3 and burial for one object (thread, task, or anything in a dying pool). True when it is buried.
-bool retire(Core& core, Object& object);
-// A step of a destroy invocation on a single object: replies ok when buried, else restarts the caller.
-void destroy_step(Core& core, abi::Registers& r, Object& object);
-// Gives a retired object's memory back after a grace period; objects of one pool only.
+// Steps 1-5 as far as the budget goes; true when the object is buried.
+bool retire(Core& core, Object& object, Budget& budget);
+// Steps 2 and 3.
+bool unlink_object(Core& core, Object& object, Budget& budget);
+// Takes away what was derived from a slot, and with `with_top` the slot too, from the leaves up; regions,
+// bindings, timers and interrupts end with their origin. True when done. (capability.cpp)
+bool revoke(Core& core, Capability& top, bool with_top, Budget& budget);
+// Step 5.
 void bury(Object& object);
-// A step of destroying a pool; true when its pages are back with the parent.
-bool destroy_pool(Core& core, Pool& pool);
-// Frees what has waited long enough. Called by operations that allocate or destroy.
+// Frees a few of those that have been buried long enough. Called by operations that allocate or destroy.
 void reclaim(Core& core);
+// Gives back an object that was made but never published.
+void discard(Object& object);
 
-// Grace periods: a ticket is passed when every other core has been outside the kernel since it was drawn.
-Word grace_ticket();
-bool grace_passed(Word ticket);
+// vCPUs that live on each core; no more than max_vcpus, which bounds what a core looks through when it has to
+// leave an address space (flush.cpp).
+inline constexpr unsigned max_vcpus = 64;
+extern unsigned vcpus_of_core[abi::max_cores];
+
+// On the object's home core, a bounded step: leaves its queues; true when it is in none.
+bool kill(Core& core, CoreObject& object);
 
 } // namespace kernel

@@ -32,7 +32,6 @@ void stop_thread(Core& core, Thread& thread); // inactive; a blocked operation e
 // The thread leaves everything for good; its home core calls it.
 void kill_thread(Core& core, Thread& thread);
 void handle_inbox(Core& core);
-void handle_requests(Core& core, Inbox& inbox);
 // Asks an object's home core; interrupts it if needed.
 void send_request(CoreObject& object, std::uint32_t requests);
 
@@ -53,7 +52,7 @@ void signal(Core& core, Notification& notification, Word bits); // on its home c
 void signal_anywhere(Notification& notification, Word bits);
 // IPC (ipc.cpp)
 void send_fault(Core& core, Thread& thread, std::uint32_t label, Word address, Word error, Word vector);
-void kill_endpoint(Core& core, Endpoint& endpoint);
+bool kill_endpoint(Core& core, Endpoint& endpoint, unsigned limit); // true when its queues are empty
 void abort_partners(Core& core, Thread& thread);
 bool deliver_bound(Core& core, Thread& thread); // bits of the bound notification to a receiving thread
 

@@ -19,10 +19,13 @@ struct Task : Object {
     static constexpr Type kind = Type::task;
     PageTable space; // structure_lock for writing
     CapabilityTable table;
-    Thread* threads = nullptr;   // structure_lock
-    Binding* bindings = nullptr; // structure_lock
-    unsigned destroy_phase = 0;
-    Word grace = 0;
+    Thread* threads = nullptr;             // structure_lock
+    Binding* bindings = nullptr;           // structure_lock
+    Word tags[PageTable::tags / 64] = {1}; // structure_lock: taken tags of its bindings; 0 is nobody's
+    Word information = 0;      // structure_lock: where task_create still has to map the information page
+    unsigned table_cursor = 0; // structure_lock: destroying: slots before it are gone
+    bool left = false;         // structure_lock: destroying: no core has its page tables loaded any more
+    Error failed = Error::ok;  // structure_lock: why task_create takes the task down again
 };
 
 struct Binding : Object {
@@ -30,6 +33,9 @@ struct Binding : Object {
     Task* task = nullptr;    // immutable until the task dies, then nullptr
     Word base = 0, size = 0; // of the region, immutable
     std::uint32_t rights = 0;
+    unsigned tag = 0;   // immutable: in the page-table entries that were made through it
+    Word cursor = 0;    // structure_lock: destroying: no page below this address is mapped through it
+    bool flush = false; // structure_lock: destroying: translations may be left
     Binding* task_next = nullptr; // structure_lock
     Binding** task_link = nullptr;
 };

@@ -188,16 +188,6 @@ void invoke_thread_info(Core&, Thread& thread) {
     r.rsi = target->ticks;
 }
 
-void invoke_thread_destroy(Core& core, Thread& thread) {
-    Registers& r = thread.registers;
-    Lookup<Thread> target(thread, r.rdi, abi::thread_right::destroy);
-    if (!target && target.error != Error::dead)
-        return reply(r, target.error);
-    auto found = thread.task->table.find(static_cast<Selector>(r.rdi));
-    LockGuard guard(structure_lock);
-    destroy_step(core, r, *found.object);
-}
-
 // timer_set(deadline)
 void invoke_timer_set(Core& core, Thread& thread) {
     Registers& r = thread.registers;

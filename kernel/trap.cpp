@@ -63,6 +63,9 @@ extern "C" const Handler operation_handlers[] = {
     invoke_yield,
     invoke_msi_create,
     invoke_statistics,
+    invoke_capability_move,
+    invoke_capability_revoke,
+    invoke_task_grow,
 };
 extern "C" const Word handler_count = sizeof(operation_handlers) / sizeof(operation_handlers[0]);
 static_assert(sizeof(operation_handlers) / sizeof(operation_handlers[0]) == abi::operation_count);
@@ -128,67 +131,6 @@ void invoke_statistics(Core& core, Thread& thread) {
     if (static_cast<abi::Statistic>(r.rsi) == abi::Statistic::ticks)
         value = arch::read_tsc();
     reply(r, Error::ok, value);
-}
-
-void handle_inbox(Core& core) {
-    handle_requests(core, core.inbox);
-}
-
-void handle_requests(Core& core, Inbox& inbox) {
-    inbox.drain([&](CoreObject& object, std::uint32_t requests) {
-        if (requests & request_kill) {
-            switch (object.type) {
-            case Type::thread:
-                kill_thread(core, static_cast<Thread&>(object));
-                break;
-            case Type::endpoint:
-                kill_endpoint(core, static_cast<Endpoint&>(object));
-                break;
-            case Type::timer:
-                core.timers.remove(static_cast<Timer&>(object).node);
-                break;
-            case Type::notification: {
-                auto& notification = static_cast<Notification&>(object);
-                while (Thread* waiter = notification.waiters.first)
-                    finish(core, *waiter, Error::aborted);
-                if (notification.bound)
-                    notification.bound->notification = nullptr;
-                if (notification.vcpu)
-                    notification.vcpu->notification = nullptr;
-                break;
-            }
-            default:
-                break;
-            }
-            __atomic_store_n(&object.killed, 1, __ATOMIC_RELEASE);
-            return;
-        }
-        if (requests & request_signal) {
-            auto& notification = static_cast<Notification&>(object);
-            signal(core, notification, __atomic_exchange_n(&notification.remote_bits, 0, __ATOMIC_ACQ_REL));
-        }
-        if (object.type != Type::thread)
-            return;
-        auto& thread = static_cast<Thread&>(object);
-        // A stop that comes again after it was done may meet the next start: the state is read before the
-        // count.
-        ThreadState state;
-        __atomic_load(&thread.state, &state, __ATOMIC_ACQUIRE);
-        if (state == ThreadState::inactive || state == ThreadState::faulted || state == ThreadState::dead)
-            return;
-        if (requests & request_stop && thread.stop_for == __atomic_load_n(&thread.starts, __ATOMIC_ACQUIRE))
-            stop_thread(core, thread);
-        else if (requests & request_start && thread.start_pending) {
-            thread.start_pending = false;
-            make_ready(core, thread);
-        }
-    });
-}
-
-void send_request(CoreObject& object, std::uint32_t requests) {
-    Core& home = cores[object.core];
-    if (home.inbox.push(object, requests))
-        arch::send_interrupt(home.apic_id, arch::vector_inbox);
 }
 
 } // namespace kernel

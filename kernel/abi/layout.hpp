@@ -24,7 +24,8 @@ enum MapFlags : Word {
     map_write = 2,
     map_execute = 4,
     map_uncached = 8,
-    map_replace = 16, // an occupied page is replaced instead of refused
+    map_replace = 16,         // an occupied page is replaced instead of refused
+    map_write_combining = 32, // not together with map_uncached
 };
 
 // Flags of thread_create.

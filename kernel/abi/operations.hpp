@@ -7,7 +7,7 @@
 // clang-format off
 namespace abi {
 
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 
 enum class Error : std::uint64_t {
     ok = 0,
@@ -25,6 +25,7 @@ enum class Error : std::uint64_t {
     dead = 12, // the object is being destroyed
     aborted = 13, // the partner of the operation was destroyed or suspended before it completed
     would_block = 14, // the operation is a poll and there was nothing to do
+    limit = 15, // a fixed limit of the kernel is reached: derivations 127 deep, pools 15 deep, 2047 bindings a space, 64 vCPUs a core
 };
 
 inline constexpr const char* error_names[] = {
@@ -43,6 +44,7 @@ inline constexpr const char* error_names[] = {
     "dead",
     "aborted",
     "would_block",
+    "limit",
 };
 
 enum class Operation : std::uint64_t {
@@ -55,9 +57,9 @@ enum class Operation : std::uint64_t {
     region_info = 6, // size in bytes
     task_create = 7, // a task with an empty space and a capability table
     capability_copy = 8, // copies a capability between two tasks, with no more rights; badge sets the badge of an unbadged endpoint or notification capability
-    capability_delete = 9, // empties a slot
+    capability_delete = 9, // empties a slot, after everything that was derived from it; a region, binding, timer or interrupt ends with its first capability
     bind = 10, // binds a RAM region to the task's space; the binding carries the region capability's rights
-    map = 11, // maps pages of the bound region; done says how far it came
+    map = 11, // maps pages of the bound region, one step's worth; done says how far it came
     unmap = 12, // unmaps; bits or-ed from accessed and dirty
     protect = 13, // changes rights of mapped pages, never beyond the binding's
     thread_create = 14, // a thread that is not started; its message buffer appears at buffer_address in its task
@@ -88,8 +90,11 @@ enum class Operation : std::uint64_t {
     yield = 39, // lets threads of the same priority run
     msi_create = 40, // an edge interrupt whose message the caller programs into a device
     statistics = 41, // a kernel counter of this core, by abi::Statistic
+    capability_move = 42, // moves a capability between two tasks; what was derived from it stays derived
+    capability_revoke = 43, // takes away everything that was derived from the slot; the slot stays
+    task_grow = 44, // enlarges the task's capability table, up to 65536 slots
 };
-inline constexpr std::uint64_t operation_count = 42;
+inline constexpr std::uint64_t operation_count = 45;
 
 inline constexpr const char* operation_names[] = {
     "null",
@@ -134,6 +139,9 @@ inline constexpr const char* operation_names[] = {
     "yield",
     "msi_create",
     "statistics",
+    "capability_move",
+    "capability_revoke",
+    "task_grow",
 };
 
 namespace pool_right {

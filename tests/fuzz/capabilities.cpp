@@ -30,9 +30,12 @@ void capability_step(Actor actor) {
         }
         if (to != nobody && slot < model.tasks[to].first && !at && slot != 0)
             return;
-        Reply reply = issue(actor, Operation::capability_delete, to_selector, slot);
-        if (check(reply, expect))
-            *at = {};
+        bool revoke = random.one_in(3);
+        Reply reply = issue(actor, revoke ? Operation::capability_revoke : Operation::capability_delete,
+                            to_selector, slot);
+        if (!check(reply, expect))
+            return;
+        revoke ? model.revoke(at->id) : model.empty(*at);
         return;
     }
     int from = resolve(from_selector, expect);
@@ -43,6 +46,16 @@ void capability_step(Actor actor) {
     int object = nobody;
     if (from != nobody)
         object = look({from}, source, Kind::none, 0, expect, &found);
+    if (random.one_in(4)) {
+        if (to != nobody)
+            look_empty(to, slot, expect);
+        Reply reply = issue(actor, Operation::capability_move, to_selector, slot, from_selector, source);
+        if (check(reply, expect)) {
+            *slot_at({from}, source) = {};
+            *slot_at({to}, slot) = found;
+        }
+        return;
+    }
     if (object != nobody) {
         Kind kind = model[object].kind;
         expect.on(badge && found.badge, Error::bad_argument);
@@ -54,7 +67,7 @@ void capability_step(Actor actor) {
         issue(actor, Operation::capability_copy, to_selector, slot, from_selector, source, rights, badge);
     if (check(reply, expect))
         *slot_at({to}, slot) = {object, found.rights & static_cast<std::uint32_t>(rights),
-                                badge ? badge : found.badge};
+                                badge ? badge : found.badge, ++model.clock, found.id};
 }
 
 } // namespace fuzz

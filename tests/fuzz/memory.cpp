@@ -6,8 +6,8 @@ namespace fuzz {
 
 namespace {
 
-constexpr Word all_flags =
-    abi::map_read | abi::map_write | abi::map_execute | abi::map_uncached | abi::map_replace;
+constexpr Word all_flags = abi::map_read | abi::map_write | abi::map_execute | abi::map_uncached |
+                           abi::map_replace | abi::map_write_combining;
 constexpr Word rights_flags = abi::map_read | abi::map_write | abi::map_execute;
 
 Word random_flags() {
@@ -45,7 +45,9 @@ bool user_range(Word address, Word pages) {
 }
 
 void look_flags(Word flags, Expect& expect) {
-    expect.on(flags & ~all_flags || !(flags & abi::map_read), Error::bad_argument);
+    constexpr Word one_of = abi::map_uncached | abi::map_write_combining;
+    expect.on(flags & ~all_flags || !(flags & abi::map_read) || (flags & one_of) == one_of,
+              Error::bad_argument);
 }
 
 std::uint8_t may_of(std::uint32_t rights) {
@@ -57,8 +59,6 @@ std::uint8_t may_of(std::uint32_t rights) {
 bool refusable(Space& space, Word address, Word ram, Word rest, bool replace) {
     Page& at = *space.at(address);
     bool whole = rest >= 512 && address % abi::large_page_size == 0 && ram % 512 == 0;
-    if (whole && space.table_at(address))
-        return true;
     for (Word i = 0; i < (whole ? 512 : 1); ++i) {
         Page& one = (&at)[i];
         if (one.kernel_owned || (one.ram != nobody && !replace))
@@ -110,7 +110,8 @@ void model_map(int binding, Word address, Word offset, Word pages, Word flags) {
                                         may_of(b.rights),
                                         false,
                                         false,
-                                        whole};
+                                        whole,
+                                        binding};
         i += whole ? 512 : 1;
     }
 }

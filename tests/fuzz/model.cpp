@@ -13,6 +13,7 @@ int Model::make(Kind kind, int pool) {
             objects[i].kind = kind;
             objects[i].alive = true;
             objects[i].pool = pool;
+            objects[i].origin = ++clock;
             return i;
         }
     return nobody;
@@ -183,8 +184,11 @@ void Model::kill(int object) {
         for (int i = 0; i < static_cast<int>(max_objects); ++i)
             if (objects[i].alive && objects[i].task == object)
                 kill(i);
-        if (int index = task_index(object); index != nobody)
+        if (int index = task_index(object); index != nobody) {
             tasks[index].object = nobody;
+            for (Slot& slot : tasks[index].slot)
+                empty(slot);
+        }
         break;
     case Kind::thread: {
         leave(object);
@@ -231,6 +235,14 @@ void Model::kill(int object) {
                 objects[o.owner].at = nobody;
         }
         break;
+    case Kind::binding: {
+        int index = o.task == static_cast<int>(max_objects) ? 0 : task_index(o.task);
+        for (unsigned w = 0; index != nobody && w < window_count; ++w)
+            for (Page& at : tasks[index].space.pages[w])
+                if (at.binding == object)
+                    at = {};
+        break;
+    }
     case Kind::vcpu:
         if (o.owner != nobody)
             kill(o.owner);
@@ -241,7 +253,25 @@ void Model::kill(int object) {
     for (Task& task : tasks)
         for (Slot& slot : task.slot)
             if (slot.object == object)
-                slot = {};
+                empty(slot);
+    revoke(o.origin);
+}
+
+void Model::empty(Slot& slot) {
+    Word id = slot.id;
+    slot = {};
+    if (id != 0)
+        revoke(id);
+}
+
+void Model::revoke(Word id) {
+    for (Task& task : tasks)
+        for (Slot& slot : task.slot)
+            if (slot.object != nobody && slot.parent == id)
+                empty(slot);
+    for (int i = 0; i < static_cast<int>(max_objects); ++i)
+        if (objects[i].alive && objects[i].origin_parent == id)
+            kill(i); // regions and bindings end with their first capability
 }
 
 void Model::kill_pool(int pool) {

@@ -27,6 +27,7 @@ struct Slot {
     int object = nobody;
     std::uint32_t rights = 0;
     Word badge = 0;
+    Word id = 0, parent = 0; // of the capability, and of what it was derived from
 };
 
 // A page of a modelled window.
@@ -37,6 +38,7 @@ struct Page {
     bool kernel_owned = false;
     bool dirty = false; // was written through this mapping since the bit was last taken
     bool large = false; // part of a 2 MiB mapping, with one dirty bit for all
+    int binding = nobody;
 };
 inline constexpr unsigned window_count = 2, window_pages = 1024;
 inline constexpr Word windows[window_count] = {0x5000'0000, 0x40'0000'0000};
@@ -93,9 +95,10 @@ struct Object {
     Kind kind = Kind::none;
     bool alive = false;
     std::uint8_t core = 0;
-    int pool = nobody;   // nobody: the worker's own pool
-    int task = nobody;   // of threads, bindings
-    int puppet = nobody; // of threads
+    int pool = nobody;                  // nobody: the worker's own pool
+    Word origin = 0, origin_parent = 0; // its first capability, and what that was derived from
+    int task = nobody;                  // of threads, bindings
+    int puppet = nobody;                // of threads
     // pools: pages; regions and bindings: first page of the worker's RAM, pages, rights
     Word base = 0, size = 0;
     std::uint32_t rights = 0;
@@ -139,6 +142,8 @@ struct Model {
     bool outlives(int object, int pool) const;
     void kill(int object); // and all that goes with it
     void kill_pool(int pool);
+    void revoke(Word id); // what was derived from a capability
+    void empty(Slot& slot);
     // The waiter that came first, or nobody.
     int first_waiter(Wait wait, int at) const;
 

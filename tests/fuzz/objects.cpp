@@ -19,12 +19,12 @@ int reserve(Kind kind, int pool) {
 
 // Completes a create operation: published, or forgotten.
 bool finish(Actor actor, const Reply& reply, const Expect& expect, Selector slot, int object,
-            std::uint32_t rights) {
+            std::uint32_t rights, Word parent = 0) {
     if (!check(reply, expect)) {
         model[object].alive = false;
         return false;
     }
-    publish(actor, slot, object, rights);
+    publish(actor, slot, object, rights, parent);
     return true;
 }
 
@@ -135,7 +135,7 @@ void create_task(Actor actor, Selector selector, int pool, Selector slot, Expect
     Reply given = issue({}, Operation::capability_copy, golden + static_cast<Selector>(made), child_first,
                         abi::root_task, golden + static_cast<Selector>(made), ~0u, 0);
     if (given.ok())
-        task.slot[0] = {made, abi::task_right::all, 0};
+        task.slot[0] = {made, abi::task_right::all, 0, ++model.clock, model[made].origin};
     else if (given.error != Error::no_memory || !low(pool))
         disagree("copy into a new task", static_cast<Word>(given.error), 0);
     if (given.ok())
@@ -226,7 +226,7 @@ void create_binding(Actor actor) {
     if (made == nobody)
         return;
     Reply reply = issue(actor, Operation::bind, task_selector, slot, pool_selector, region_selector);
-    if (!finish(actor, reply, expect, slot, made, abi::binding_right::all))
+    if (!finish(actor, reply, expect, slot, made, abi::binding_right::all, region_slot.id))
         return;
     model[made].task = task == nobody ? max_objects : task; // max_objects: the worker's own
     model[made].base = model[region].base;
@@ -267,7 +267,8 @@ void create_region(Actor actor) {
         return;
     Reply reply =
         issue(actor, Operation::region_carve, region_selector, slot, pool_selector, offset, size, rights);
-    if (!finish(actor, reply, expect, slot, made, static_cast<std::uint32_t>(rights) & region_slot.rights))
+    if (!finish(actor, reply, expect, slot, made, static_cast<std::uint32_t>(rights) & region_slot.rights,
+                region_slot.id))
         return;
     model[made].base = model[region].base + offset / page;
     model[made].size = size / page;

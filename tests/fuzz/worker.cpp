@@ -152,13 +152,16 @@ void look_empty(int task, Selector selector, Expect& expect) {
     expect.memory2 = model.tasks[task].object == nobody ? nobody : model[model.tasks[task].object].pool;
 }
 
-void publish(Actor actor, Selector selector, int object, std::uint32_t rights, Word badge) {
-    *slot_at(actor, selector) = {object, rights, badge};
+void publish(Actor actor, Selector selector, int object, std::uint32_t rights, Word parent) {
+    model[object].origin_parent = parent;
+    *slot_at(actor, selector) = {object, rights, 0, ++model.clock, model[object].origin};
     Selector from = abi::root_task;
     if (actor.task != 0)
         from = golden + static_cast<Selector>(actor.table().object);
-    Reply reply = invoke(Operation::capability_copy, abi::root_task, golden + static_cast<Selector>(object),
-                         from, selector, ~0u, 0);
+    Selector own = golden + static_cast<Selector>(object);
+    Reply reply = invoke(Operation::capability_move, abi::root_task, own, from, selector);
+    equal("move of a new capability", static_cast<Word>(reply.error), 0);
+    reply = invoke(Operation::capability_copy, from, selector, abi::root_task, own, ~0u, 0);
     equal("copy of a new capability", static_cast<Word>(reply.error), 0);
 }
 
@@ -307,7 +310,7 @@ void begin_round() {
     reply = issue({}, Operation::capability_copy, abi::root_task, first_free, abi::root_task,
                   golden + static_cast<Selector>(round_pool), rights);
     equal("capability_copy", static_cast<Word>(reply.error), 0);
-    model.tasks[0].slot[0] = {round_pool, rights, 0};
+    model.tasks[0].slot[0] = {round_pool, rights, 0, ++model.clock, model[round_pool].origin};
     model[round_pool].rights = rights;
     // The worker's RAM and a part of it, for the round.
     int ram = model.make(Kind::region, round_pool);

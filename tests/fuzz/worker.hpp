@@ -51,8 +51,8 @@ int look(Actor actor, Selector selector, Kind kind, std::uint32_t right, Expect&
          Slot* found = nullptr);
 // Errors of making a capability in a slot of the caller's table.
 void look_empty(int task, Selector selector, Expect& expect);
-// A fresh object in its slot, and the worker's own capability to it.
-void publish(Actor actor, Selector selector, int object, std::uint32_t rights, Word badge = 0);
+// A fresh object in its slot. Its first capability becomes the worker's own, and the slot gets a copy.
+void publish(Actor actor, Selector selector, int object, std::uint32_t rights, Word parent = 0);
 void settle(); // all commands have had their effect, as the model says
 
 // The operations, one family a file.

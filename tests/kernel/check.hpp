@@ -26,8 +26,15 @@ Word free_pages();
 
 // The tests, one file a subject.
 void test_capabilities();
+void test_derivation();
+void test_derivation_across_tasks();
+void test_growing_tables();
 void test_pools();
+void test_nested_pools();
+void test_memory_comes_back();
 void test_regions_and_mapping();
+void test_page_attributes();
+void test_region_revoke();
 void test_confinement();
 void test_threads();
 void test_ipc();

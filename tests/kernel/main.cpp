@@ -40,8 +40,15 @@ extern "C" void libelle_main() {
         void (*run)();
     } tests[] = {
         {"capabilities", test_capabilities},
+        {"derivation", test_derivation},
+        {"derivation_across_tasks", test_derivation_across_tasks},
+        {"growing_tables", test_growing_tables},
         {"pools", test_pools},
+        {"nested_pools", test_nested_pools},
+        {"memory_comes_back", test_memory_comes_back},
         {"regions_and_mapping", test_regions_and_mapping},
+        {"page_attributes", test_page_attributes},
+        {"region_revoke", test_region_revoke},
         {"confinement", test_confinement},
         {"threads", test_threads},
         {"ipc", test_ipc},

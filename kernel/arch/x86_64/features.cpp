@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Processor features: what must be there, and turning it on.
-#include <cstring>
-
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/machine.hpp"
 #include "kernel/panic.hpp"
@@ -68,9 +66,8 @@ void enable_features() {
         enable_machine_check();
 }
 
-void initialize_fpu(void* area) {
-    auto* bytes = static_cast<std::uint8_t*>(area);
-    std::memset(bytes, 0, abi::page_size);
+void initialize_fpu(void* zeroed_page) {
+    auto* bytes = static_cast<std::uint8_t*>(zeroed_page);
     bytes[0] = 0x7f; // FCW 0x37f
     bytes[1] = 0x03;
     bytes[24] = 0x80; // MXCSR 0x1f80
