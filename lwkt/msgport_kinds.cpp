@@ -129,10 +129,15 @@ bool Port::drop(Message& message) {
 
 // --- aborting
 // With the queue held still, and the message sent to this port. True when it was queued: the caller replies
-// it. Else it is under way to this port (its arrival looks at the wish), or somebody has it.
+// it. Else it is under way to this port (its arrival looks at the wish), or somebody has it, or it is on its
+// way back and may be queued there: a forward() that sees the wish replies what it has just sent on to us.
 bool Port::abort_queued(Message& message) {
     __atomic_store_n(&message.abort_wish, 1, __ATOMIC_SEQ_CST);
-    return unlink_if_queued(message);
+    std::uint32_t flags = flags_of(message);
+    if ((flags & (Message::flag_queued | Message::flag_reply)) != Message::flag_queued)
+        return false;
+    unlink(message);
+    return true;
 }
 
 void abort(Message& message) {
@@ -156,8 +161,7 @@ void abort(Message& message) {
                 SpinGuard guard(port.lock_);
                 if (!here_it_is(call))
                     continue;
-                if (!(flags_of(message) & Message::flag_reply))
-                    unserved = port.abort_queued(message);
+                unserved = port.abort_queued(message);
             }
             if (unserved)
                 reply(message, message_aborted);
@@ -178,7 +182,7 @@ void abort(Message& message) {
                     return;
                 if (c.port.abort_queued(c.message))
                     reply(c.message, message_aborted);
-                else if (c.message.abort_function)
+                else if (c.message.abort_function && !(flags_of(c.message) & Message::flag_reply))
                     c.message.abort_function(c.message);
             },
             &call);
