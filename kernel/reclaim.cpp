@@ -73,6 +73,13 @@ void leave_list(T& object) { // of its task
     object.task_link = nullptr;
 }
 
+bool is_in_inbox(const Object& object) {
+    bool has_home = object.type == Type::thread || object.type == Type::notification ||
+                    object.type == Type::endpoint || object.type == Type::timer;
+    return has_home &&
+           __atomic_load_n(&static_cast<const CoreObject&>(object).inbox_queued, __ATOMIC_ACQUIRE);
+}
+
 void free_object(Object& object) {
     Pool& pool = *object.pool;
     if (object.type == Type::thread) {
@@ -122,6 +129,11 @@ void reclaim(Core& core) {
     for (unsigned i = 0; ready && i < freed_at_once; ++i) {
         Object* object = ready;
         ready = object->grave_next;
+        if (is_in_inbox(*object)) { // sent by who found it in time; it is freed after it has been looked at
+            object->grave_next = waiting;
+            waiting = object;
+            continue;
+        }
         --object->pool->buried;
         free_object(*object);
     }
