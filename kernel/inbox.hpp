@@ -8,13 +8,10 @@
 namespace kernel {
 
 enum Request : std::uint32_t {
-    request_start = 1,    // thread: make it ready
-    request_stop = 2,     // thread: make it inactive
-    request_signal = 4,   // notification: bits wait in remote_bits
-    request_kill = 8,     // any: leave all queues; `killed` is set afterwards
-    request_bind = 16,    // thread: bind the context that it is asked to
-    request_unbind = 32,  // thread: give its own context up
-    request_migrate = 64, // thread: move to the core that it is asked to
+    request_start = 1,  // thread: make it ready
+    request_stop = 2,   // thread: make it inactive
+    request_signal = 4, // notification: bits wait in remote_bits
+    request_kill = 8,   // any: leave all queues; `killed` is set afterwards
 };
 
 // An object with a home core, whose queues only that core touches.
@@ -23,6 +20,7 @@ struct CoreObject : Object {
     std::uint32_t inbox_queued = 0;   // atomic: 1 while in an inbox
     std::uint32_t inbox_requests = 0; // atomic: Request bits
     std::uint32_t killed = 0;         // atomic: written by the home core
+    bool out_of_inbox = false;        // structure_lock: dead, and nobody pushes it any more (reclaim.cpp)
 };
 
 class Inbox {

@@ -130,7 +130,7 @@ Capability* CapabilityTable::slot(Selector selector) {
 }
 
 Capability* CapabilityTable::next_occupied(Pool& pool, unsigned& at, Budget& budget) {
-    while (at < slots_) {
+    while (at / capabilities_per_page * capabilities_per_page < slots_) { // `at` may be behind the last slot
         Capability*& page = directory_[at / capabilities_per_page];
         unsigned first = at / capabilities_per_page * capabilities_per_page;
         if (page) {

@@ -73,13 +73,6 @@ void leave_list(T& object) { // of its task
     object.task_link = nullptr;
 }
 
-bool is_in_inbox(const Object& object) {
-    bool has_home = object.type == Type::thread || object.type == Type::notification ||
-                    object.type == Type::endpoint || object.type == Type::timer;
-    return has_home &&
-           __atomic_load_n(&static_cast<const CoreObject&>(object).inbox_queued, __ATOMIC_ACQUIRE);
-}
-
 void free_object(Object& object) {
     Pool& pool = *object.pool;
     if (object.type == Type::thread) {
@@ -98,6 +91,19 @@ void free_object(Object& object) {
     pool.release(&object, size_of(object));
 }
 
+// An inbox is a way to an object that no core in the kernel holds: whoever found it before it was unlinked
+// may have pushed it there and left, and its home core takes it out some time later. After one grace period
+// nobody pushes any more; when it is out then, one more lets the home core finish with it.
+bool is_in_inbox(Object& object) {
+    if (object.type != Type::thread && object.type != Type::endpoint && object.type != Type::notification &&
+        object.type != Type::timer)
+        return false; // is never pushed
+    auto& member = static_cast<CoreObject&>(object);
+    if (member.out_of_inbox)
+        return false;
+    member.out_of_inbox = !__atomic_load_n(&member.inbox_queued, __ATOMIC_ACQUIRE);
+    return true;
+}
 } // namespace
 
 void discard(Object& object) {
@@ -129,7 +135,7 @@ void reclaim(Core& core) {
     for (unsigned i = 0; ready && i < freed_at_once; ++i) {
         Object* object = ready;
         ready = object->grave_next;
-        if (is_in_inbox(*object)) { // sent by who found it in time; it is freed after it has been looked at
+        if (is_in_inbox(*object)) {
             object->grave_next = waiting;
             waiting = object;
             continue;
