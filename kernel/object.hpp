@@ -49,8 +49,7 @@ enum class Type : std::uint8_t {
 
 struct Object {
     Type type = Type::none;
-    std::uint8_t core =
-        0; // home core of objects that have one; of a thread under structure_lock, else immutable
+    std::uint8_t core = 0;       // immutable: home core of objects that have one
     bool dying = false;          // structure_lock for writing: no operation finds it any more
     bool retired = false;        // structure_lock: unlinked everywhere, waits for its memory to be freed
     Pool* pool = nullptr;        // immutable: who pays

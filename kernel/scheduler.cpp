@@ -3,7 +3,6 @@
 
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/machine.hpp"
-#include "kernel/scheduling.hpp"
 #include "kernel/switch.hpp"
 
 extern "C" [[noreturn]] void enter_idle();
@@ -12,52 +11,6 @@ namespace kernel {
 
 Core cores[abi::max_cores];
 unsigned core_count;
-
-void ThreadQueue::push_front(Thread& thread) {
-    thread.queue = this;
-    thread.queue_previous = nullptr;
-    thread.queue_next = first;
-    (first ? first->queue_previous : last) = &thread;
-    first = &thread;
-}
-
-void ThreadQueue::remove(Thread& thread) {
-    (thread.queue_previous ? thread.queue_previous->queue_next : first) = thread.queue_next;
-    (thread.queue_next ? thread.queue_next->queue_previous : last) = thread.queue_previous;
-    thread.queue = nullptr;
-}
-
-void ReadyQueue::mark(unsigned priority) {
-    bitmap_[priority / 64] |= Word{1} << priority % 64;
-    if (static_cast<int>(priority) > listed_)
-        listed_ = static_cast<int>(priority);
-}
-
-void ReadyQueue::append(Thread& thread) {
-    queues_[thread.priority].push(thread);
-    mark(thread.priority);
-    thread.ready_queued = true;
-}
-
-void ReadyQueue::prepend(Thread& thread) {
-    queues_[thread.priority].push_front(thread);
-    mark(thread.priority);
-    thread.ready_queued = true;
-}
-
-void ReadyQueue::unlink(Thread& thread) {
-    unsigned priority = static_cast<unsigned>(thread.queue - queues_);
-    queues_[priority].remove(thread);
-    if (queues_[priority].first)
-        return;
-    bitmap_[priority / 64] &= ~(Word{1} << priority % 64);
-    if (static_cast<int>(priority) < listed_)
-        return;
-    listed_ = -1;
-    for (int i = abi::priorities / 64 - 1; i >= 0 && listed_ < 0; --i)
-        if (bitmap_[i])
-            listed_ = i * 64 + 63 - __builtin_clzll(bitmap_[i]);
-}
 
 void forget_guest(Core& core, Thread& thread) {
     (thread.guest_previous ? thread.guest_previous->guest_next : core.preempted_guests) = thread.guest_next;
@@ -76,11 +29,6 @@ void abandon_guest(Core& core, Thread& thread, Error error, abi::Trap trap) {
 [[gnu::noinline, gnu::cold]] static void suspend(Core& core, Thread& thread) {
     thread.timer.what = TimerNode::What::replenish;
     core.timers.insert(thread.timer, thread.context->replenishments.next_time());
-}
-
-[[gnu::noinline, gnu::cold]] static void exhaust(Core& core, Thread& thread) {
-    suspend(core, thread);
-    tell_exhausted(*thread.context);
 }
 
 void make_ready(Core& core, Thread& thread) {
@@ -200,16 +148,6 @@ void switch_fpu(Core& core, Thread& next) {
     core.fpu_owner = &next;
 }
 
-void save_fpu_of(Thread& owner) {
-    arch::save_fpu(owner.fpu, machine.xsave_mask);
-}
-
-void forget_fpu(Core& core) {
-    set_task_switched(core, false);
-    arch::restore_fpu(machine.clean_fpu, machine.xsave_mask);
-    core.fpu_owner = nullptr;
-}
-
 [[gnu::always_inline]] static inline void switch_from(Core& core, Thread* last, Thread& next) {
     next.state = ThreadState::ready;
     core.switched = true;
@@ -255,9 +193,8 @@ void handle_timer(Core& core) {
     Word now = arch::read_tsc();
     core.programmed = abi::no_deadline;
     account(core, now);
-    for (unsigned most = 4; most > 0; --most) { // the rest by the next interrupt, which comes at once
-        TimerNode* node = core.timers.first();
-        if (!node || node->deadline > now)
+    while (TimerNode* node = core.timers.first()) {
+        if (node->deadline > now)
             break;
         core.timers.remove(*node);
         if (node->what == TimerNode::What::timer) {
@@ -286,7 +223,7 @@ void handle_timer(Core& core) {
         return false;
     Replenishments& budget = current.context->replenishments;
     if (budget.available(now) == 0) [[unlikely]] {
-        exhaust(core, current);
+        suspend(core, current);
         return false;
     }
     // It keeps its place in front of its priority until its turn is over.

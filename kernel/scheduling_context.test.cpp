@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -92,6 +93,58 @@ TEST(Replenishments, NoWindowGetsMoreThanItsBound) {
                 used += runs[i].second;
                 Word length = runs[i].first + runs[i].second - runs[first].first;
                 ASSERT_LE(used, (length / period + 2) * budget) << "seed " << seed;
+            }
+        }
+    }
+}
+
+// A thread that runs whenever it may (nobody above it), blocks for random times and wakes again: no window of
+// one period, wherever it begins, contains more than the budget.
+TEST(Replenishments, NoWindowOfAPeriodGetsMoreThanTheBudget) {
+    for (unsigned seed = 1; seed <= 500; ++seed) {
+        std::mt19937_64 random(seed);
+        Word budget = 2 + random() % 60, period = budget + 1 + random() % 200, now = random() % 1000;
+        Replenishments r;
+        r.reset(budget, period, now);
+        std::vector<std::pair<Word, Word>> runs; // start, end
+        for (int step = 0; step < 600; ++step) {
+            now += random() % 4 ? random() % 12 : random() % (2 * period); // blocked
+            r.activate(now);
+            for (Word wanted = 1 + random() % (2 * budget); wanted > 0;) {
+                if (r.available(now) == 0) {
+                    ASSERT_GT(r.next_time(), now);
+                    now = r.next_time();
+                    r.activate(now);
+                }
+                Word used = std::min(wanted, r.available(now));
+                ASSERT_GT(used, 0u);
+                runs.emplace_back(now, now + used);
+                r.consume(used);
+                now += used;
+                wanted -= used;
+            }
+            ASSERT_EQ(sum(r), budget);
+        }
+        // A window with the most in it begins where a run begins, or ends where one ends.
+        std::vector<Word> before; // used up to an index of `runs`
+        Word total = 0;
+        for (auto [start, end] : runs) {
+            before.push_back(total);
+            total += end - start;
+        }
+        auto used_until = [&](Word time) { // ticks used up to a time
+            auto next = std::upper_bound(runs.begin(), runs.end(), std::pair{time, ~Word{0}});
+            if (next == runs.begin())
+                return Word{0};
+            auto at = static_cast<std::size_t>(next - runs.begin()) - 1;
+            return before[at] + std::min(runs[at].second, time) - runs[at].first;
+        };
+        for (auto [start, end] : runs) {
+            ASSERT_LE(used_until(start + period) - used_until(start), budget)
+                << "seed " << seed << " at " << start;
+            if (end >= period) {
+                ASSERT_LE(used_until(end) - used_until(end - period), budget)
+                    << "seed " << seed << " at " << end;
             }
         }
     }

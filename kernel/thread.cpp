@@ -3,7 +3,6 @@
 #include "kernel/invocation.hpp"
 #include "kernel/reclaim.hpp"
 #include "kernel/scheduler.hpp"
-#include "kernel/scheduling.hpp"
 
 namespace kernel {
 
@@ -28,6 +27,15 @@ bool is_inactive(const Thread& thread) {
     return thread.state == ThreadState::inactive || thread.state == ThreadState::faulted;
 }
 
+// Whether an object lives at least as long as what is made from `pool`: it comes from that pool or one above
+// it.
+bool outlives(const Object& object, const Pool* pool) {
+    for (; pool; pool = pool->pool)
+        if (object.pool == pool)
+            return true;
+    return false;
+}
+
 } // namespace
 
 void stop_thread(Core& core, Thread& thread) {
@@ -45,7 +53,7 @@ void kill_thread(Core& core, Thread& thread) {
     detach(core, thread);
     thread.state = ThreadState::dead;
     if (core.fpu_owner == &thread)
-        forget_fpu(core);
+        core.fpu_owner = nullptr;
     if (thread.notification)
         thread.notification->bound = nullptr;
     if (thread.vcpu && thread.vcpu->notification)
