@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#define BROKEN 1
+#include "kernel-destroy.pml"
