@@ -15,8 +15,8 @@
 //     directory = PATH                         working directory, default /
 //     memory = BYTES
 //     cpus = COUNT                             vCPUs, default 1
-//     cores = 0,1                              which cores they are on, in order (0,0: both share one);
-//     default: the box chooses share = PERCENT                          of one core; default: no limit
+//     cores = 0,1                              which cores they are on; default: the box chooses
+//     share = PERCENT                          of one core; default: no limit
 //     restart = never
 //     [realtime NAME]
 //     program = NAME                           a program part of the boot archive

@@ -111,6 +111,7 @@ void model_map(int binding, Word address, Word offset, Word pages, Word flags) {
                                         false,
                                         false,
                                         whole,
+                                        false,
                                         binding};
         i += whole ? 512 : 1;
     }
@@ -218,7 +219,7 @@ void range_step(Actor actor, bool protect) {
     } else if (check(reply, expect) && reply.value == 0) {
         disagree("pages visited", 0, pages);
     }
-    bool any = false, dirty = false;
+    bool any = false, dirty = false, maybe = false;
     for (Word i = 0; i < reply.value; ++i) {
         Word here = address + i * page;
         Page& at = *space.at(here);
@@ -231,14 +232,16 @@ void range_step(Actor actor, bool protect) {
             split(space, here);
         any = true;
         dirty |= at.dirty;
-        at.dirty = false;
+        maybe |= at.maybe;
+        at.dirty = at.maybe = false;
         if (protect)
             at.flags = static_cast<std::uint8_t>(flags & rights_flags);
         else
             at = {};
     }
     constexpr Word accessed_bit = 0x20, dirty_bit = 0x40;
-    equal("dirty bit", reply.second & dirty_bit, dirty ? dirty_bit : 0);
+    if (dirty || !maybe)
+        equal("dirty bit", reply.second & dirty_bit, dirty ? dirty_bit : 0);
     if (!any)
         equal("accessed bit", reply.second & accessed_bit, 0);
     // A large page of which a part was to be visited may have been split even if that was all.
@@ -301,11 +304,9 @@ void probe_step() {
                   *reinterpret_cast<volatile Word*>(ram_address + static_cast<Word>(at.ram) * page + 8),
                   value);
             at.dirty = true;
-            if (at.large) { // one bit for all of it
-                Page* first = t.space.at(address & ~(abi::large_page_size - 1));
-                for (Word i = 0; i < 512; ++i)
-                    first[i].dirty = true;
-            }
+            Page* first = t.space.at(address & ~(abi::large_page_size - 1));
+            for (Word i = 0; i < 512; ++i)
+                first[i].maybe = true;
         }
         return;
     }

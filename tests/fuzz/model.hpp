@@ -37,7 +37,8 @@ struct Page {
     std::uint8_t may = 0;      // MapFlags that its binding allows
     bool kernel_owned = false;
     bool dirty = false; // was written through this mapping since the bit was last taken
-    bool large = false; // part of a 2 MiB mapping, with one dirty bit for all
+    bool large = false; // part of a 2 MiB mapping, with one dirty bit for all, as far as the model knows
+    bool maybe = false; // dirty if its 2 MiB are one mapping, or were when something in them was written
     int binding = nobody;
 };
 inline constexpr unsigned window_count = 2, window_pages = 1024;
