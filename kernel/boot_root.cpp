@@ -105,6 +105,9 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     information->xsave_size = machine.xsave_size;
     information->xsave_mask = machine.xsave_mask;
     machine.information_page = arch::pool_physical(information);
+    void* clean = must(pool.allocate_page());
+    initialize_fpu(clean);
+    machine.clean_fpu = clean;
 
     Task& task = *static_cast<Task*>(must(make<Task>(pool)));
     must(task.space.create(pool));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Operations that make objects, and those that delegate capabilities. Each decodes, reserves the slot, makes,
 // and publishes last.
+#include "kernel/create.hpp"
 #include "kernel/arch/x86_64/memory.hpp"
 #include "kernel/flush.hpp"
 #include "kernel/invocation.hpp"
@@ -19,44 +20,8 @@ bool page_address(Word address) {
     return address % abi::page_size == 0 && address < abi::user_end;
 }
 
-constexpr int small_cost = 200, thread_cost = 2 * Budget::clear_page + 250,
-              vcpu_cost = Budget::clear_page + 100, task_cost = 2 * Budget::clear_page;
-
-// The common frame of the create operations on a pool: rdi pool, rsi slot. `prepare` checks and makes what
-// stays when it takes several steps (would_block: it goes on where it stopped when it is called again);
-// `fill` completes the object or says why not.
-template <class T, class Prepare, class Fill>
-void create(Core& core, Thread& thread, std::uint32_t rights, Prepare prepare, Fill fill,
-            int cost = small_cost, std::uint32_t needed = abi::pool_right::create) {
-    Registers& r = thread.registers;
-    LockGuard guard(structure_lock);
-    reclaim(core);
-    Lookup<Pool> pool(thread, r.rdi, needed);
-    if (!pool)
-        return reply(r, pool.error);
-    auto slot = static_cast<Selector>(r.rsi);
-    Budget budget;
-    if (Error error = thread.task->table.reserve(*thread.task->pool, slot, nullptr, budget);
-        error != Error::ok)
-        return reply(r, error);
-    T* object = nullptr;
-    Error error = prepare(budget);
-    if (error == Error::ok && !budget.take(cost)) // what was made so far is enough for one step
-        error = Error::would_block;
-    if (error == Error::ok) {
-        object = make<T>(*pool);
-        error = object ? fill(*object, *pool) : Error::no_memory;
-    }
-    if (error == Error::ok) {
-        thread.task->table.put(slot, *object, rights, 0, nullptr);
-        return reply(r, Error::ok);
-    }
-    if (object)
-        discard(*object);
-    if (error == Error::would_block || (error == Error::no_memory && pool->buried > 0))
-        return restart(r);
-    reply(r, error);
-}
+constexpr int thread_cost = 2 * Budget::clear_page + 250, vcpu_cost = Budget::clear_page + 100,
+              task_cost = 2 * Budget::clear_page;
 
 Error nothing_to_prepare(Budget&) {
     return Error::ok;
@@ -180,23 +145,6 @@ void invoke_notification_create(Core& core, Thread& thread) {
     create<Notification>(
         core, thread, abi::notification_right::all, nothing_to_prepare,
         [&](Notification& notification, Pool&) { return take_core(notification, thread.registers.rdx); });
-}
-
-// scheduling_create(slot, core, budget, period, priority_limit): period 0 is without limit
-void invoke_scheduling_create(Core& core, Thread& thread) {
-    Registers& r = thread.registers;
-    auto fill = [&](SchedulingContext& context, Pool&) {
-        if (Error error = take_core(context, r.rdx); error != Error::ok)
-            return error;
-        Word budget = r.r10, period = r.r8;
-        if (budget > period || (period && budget == 0) || period > Word{1} << 48 || r.r9 >= abi::priorities)
-            return Error::bad_argument;
-        context.priority_limit = static_cast<std::uint8_t>(r.r9);
-        context.replenishments.reset(budget, period, arch::read_tsc());
-        return Error::ok;
-    };
-    create<SchedulingContext>(core, thread, abi::scheduling_right::all, nothing_to_prepare, fill, small_cost,
-                              abi::pool_right::schedule);
 }
 
 // vcpu_create(slot, thread, page_address, notification)

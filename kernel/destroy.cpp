@@ -5,6 +5,7 @@
 #include "kernel/irq.hpp"
 #include "kernel/reclaim.hpp"
 #include "kernel/scheduler.hpp"
+#include "kernel/scheduling.hpp"
 
 namespace kernel {
 
@@ -136,6 +137,11 @@ bool unlink_object(Core& core, Object& object, Budget& budget) {
     case Type::vcpu: {
         Thread* thread = static_cast<Vcpu&>(object).thread; // lives as long as its thread
         return !thread || retire(core, *thread, budget);
+    }
+    case Type::scheduling: {
+        auto& context = static_cast<SchedulingContext&>(object); // its owner went before, with its pool
+        dismiss(context);
+        return true;
     }
     case Type::irq:
         release_interrupt(static_cast<Irq&>(object));

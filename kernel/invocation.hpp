@@ -104,6 +104,12 @@ KERNEL_HANDLER(statistics)
 KERNEL_HANDLER(capability_move)
 KERNEL_HANDLER(capability_revoke)
 KERNEL_HANDLER(task_grow)
+KERNEL_HANDLER(scheduling_bind)
+KERNEL_HANDLER(scheduling_unbind)
+KERNEL_HANDLER(scheduling_configure)
+KERNEL_HANDLER(scheduling_info)
+KERNEL_HANDLER(thread_migrate)
+KERNEL_HANDLER(core_info)
 #undef KERNEL_HANDLER
 
 } // namespace kernel

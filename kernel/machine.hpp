@@ -10,6 +10,7 @@ struct Machine {
     Word kernel_root;      // physical address of the kernel's own top-level page table
     Word information_page; // physical
     Word xsave_mask, xsave_size;
+    const void* clean_fpu; // XSAVE image of the state after reset
     Word ticks_per_second; // of the time-stamp counter
     Word timer_multiplier; // local APIC timer counts per tick, times 2^32
     Word boot_ticks;

@@ -49,7 +49,8 @@ enum class Type : std::uint8_t {
 
 struct Object {
     Type type = Type::none;
-    std::uint8_t core = 0;       // immutable: home core of objects that have one
+    std::uint8_t core =
+        0; // home core of objects that have one; of a thread under structure_lock, else immutable
     bool dying = false;          // structure_lock for writing: no operation finds it any more
     bool retired = false;        // structure_lock: unlinked everywhere, waits for its memory to be freed
     Pool* pool = nullptr;        // immutable: who pays

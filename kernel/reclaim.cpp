@@ -135,7 +135,7 @@ void reclaim(Core& core) {
     for (unsigned i = 0; ready && i < freed_at_once; ++i) {
         Object* object = ready;
         ready = object->grave_next;
-        if (is_in_inbox(*object)) {
+        if (is_in_inbox(*object)) { // sent by who found it in time; it is freed after it has been looked at
             object->grave_next = waiting;
             waiting = object;
             continue;

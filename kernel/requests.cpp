@@ -4,6 +4,7 @@
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/reclaim.hpp"
 #include "kernel/scheduler.hpp"
+#include "kernel/scheduling.hpp"
 
 namespace kernel {
 
@@ -26,6 +27,8 @@ bool kill_notification(Core& core, Notification& notification) {
 }
 
 void handle_request(Core& core, CoreObject& object, std::uint32_t requests) {
+    if (object.core != core.index) // a thread that has moved meanwhile
+        return send_request(object, requests);
     if (requests & request_kill)
         return (void)kill(core, object);
     if (requests & request_signal) {
@@ -35,6 +38,22 @@ void handle_request(Core& core, CoreObject& object, std::uint32_t requests) {
     if (object.type != Type::thread)
         return;
     auto& thread = static_cast<Thread&>(object);
+    if (requests & (request_bind | request_unbind | request_migrate)) {
+        LockGuard guard(
+            structure_lock); // for `asked`; its holder never waits for this core to leave the handler
+        if (requests & request_unbind)
+            unbind_context(core, thread);
+        if (requests & request_bind && thread.asked.context && thread.asked.context->core == core.index)
+            bind_context(core, thread, *thread.asked.context);
+        if (requests & request_migrate)
+            migrate_thread(core, thread);
+        thread.asked = {};
+    }
+    if (thread.core != core.index) { // moved just now
+        if (std::uint32_t rest = requests & (request_stop | request_start))
+            send_request(thread, rest);
+        return;
+    }
     // A stop that comes again after it was done may meet the next start: the state is read before the
     // count.
     ThreadState state;

@@ -3,6 +3,7 @@
 
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/machine.hpp"
+#include "kernel/scheduling.hpp"
 #include "kernel/switch.hpp"
 
 extern "C" [[noreturn]] void enter_idle();
@@ -29,6 +30,11 @@ void abandon_guest(Core& core, Thread& thread, Error error, abi::Trap trap) {
 [[gnu::noinline, gnu::cold]] static void suspend(Core& core, Thread& thread) {
     thread.timer.what = TimerNode::What::replenish;
     core.timers.insert(thread.timer, thread.context->replenishments.next_time());
+}
+
+[[gnu::noinline, gnu::cold]] static void exhaust(Core& core, Thread& thread) {
+    suspend(core, thread);
+    tell_exhausted(*thread.context);
 }
 
 void make_ready(Core& core, Thread& thread) {
@@ -148,6 +154,16 @@ void switch_fpu(Core& core, Thread& next) {
     core.fpu_owner = &next;
 }
 
+void save_fpu_of(Thread& owner) {
+    arch::save_fpu(owner.fpu, machine.xsave_mask);
+}
+
+void forget_fpu(Core& core) {
+    set_task_switched(core, false);
+    arch::restore_fpu(machine.clean_fpu, machine.xsave_mask);
+    core.fpu_owner = nullptr;
+}
+
 [[gnu::always_inline]] static inline void switch_from(Core& core, Thread* last, Thread& next) {
     next.state = ThreadState::ready;
     core.switched = true;
@@ -193,8 +209,9 @@ void handle_timer(Core& core) {
     Word now = arch::read_tsc();
     core.programmed = abi::no_deadline;
     account(core, now);
-    while (TimerNode* node = core.timers.first()) {
-        if (node->deadline > now)
+    for (unsigned most = 4; most > 0; --most) { // the rest by the next interrupt, which comes at once
+        TimerNode* node = core.timers.first();
+        if (!node || node->deadline > now)
             break;
         core.timers.remove(*node);
         if (node->what == TimerNode::What::timer) {
@@ -223,7 +240,7 @@ void handle_timer(Core& core) {
         return false;
     Replenishments& budget = current.context->replenishments;
     if (budget.available(now) == 0) [[unlikely]] {
-        suspend(core, current);
+        exhaust(core, current);
         return false;
     }
     // It keeps its place in front of its priority until its turn is over.

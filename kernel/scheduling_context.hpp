@@ -119,12 +119,19 @@ private:
 };
 
 struct Thread;
+struct Notification;
 
 struct SchedulingContext : CoreObject {
     static constexpr Type kind = Type::scheduling;
     Replenishments replenishments;
-    std::uint8_t priority_limit = 0;
-    Thread* owner = nullptr; // the thread it was bound to
+    std::uint8_t priority_limit = 0; // immutable
+    bool guaranteed = false;         // structure_lock
+    Thread* owner = nullptr;         // the thread it is bound to
+    Word budget = 0;                 // immutable
+    Word utilization = 0;            // structure_lock: what it counts for in its core's account
+    Notification* handler = nullptr; // atomic: told when the budget is used up
+    Word handler_bits = 0;           // written while there is no handler
+    Word exhausted = 0;              // how often the budget was used up
 };
 
 } // namespace kernel

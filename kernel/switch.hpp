@@ -11,6 +11,7 @@ namespace kernel {
 
 // Makes `next`'s FPU registers current, or keeps foreign ones from it; see scheduler.cpp.
 void switch_fpu(Core& core, Thread& next);
+void save_fpu_of(Thread& owner); // the core's registers hold its state
 
 inline void load_space(Core& core, Task* task) {
     if (core.space == task)

@@ -3,6 +3,7 @@
 #include "kernel/invocation.hpp"
 #include "kernel/reclaim.hpp"
 #include "kernel/scheduler.hpp"
+#include "kernel/scheduling.hpp"
 
 namespace kernel {
 
@@ -27,15 +28,6 @@ bool is_inactive(const Thread& thread) {
     return thread.state == ThreadState::inactive || thread.state == ThreadState::faulted;
 }
 
-// Whether an object lives at least as long as what is made from `pool`: it comes from that pool or one above
-// it.
-bool outlives(const Object& object, const Pool* pool) {
-    for (; pool; pool = pool->pool)
-        if (object.pool == pool)
-            return true;
-    return false;
-}
-
 } // namespace
 
 void stop_thread(Core& core, Thread& thread) {
@@ -53,7 +45,7 @@ void kill_thread(Core& core, Thread& thread) {
     detach(core, thread);
     thread.state = ThreadState::dead;
     if (core.fpu_owner == &thread)
-        core.fpu_owner = nullptr;
+        forget_fpu(core);
     if (thread.notification)
         thread.notification->bound = nullptr;
     if (thread.vcpu && thread.vcpu->notification)

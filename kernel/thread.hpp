@@ -32,13 +32,21 @@ struct ThreadQueue {
     }
 };
 
+// What another core asks of a thread besides request bits.
+struct Asked {
+    std::uint8_t core = 0;
+    SchedulingContext* context = nullptr;
+    Endpoint* endpoint = nullptr;
+    Word badge = 0;
+};
+
 struct Thread : CoreObject {
     static constexpr Type kind = Type::thread;
 
     alignas(16) Registers registers = {}; // user state while not in guest mode; entry.S pushes into it
     Word fs_base = 0, gs_base = 0;        // valid while the thread is not current, or while in guest mode
     Task* task = nullptr;                 // immutable
-    Core* home = nullptr;                 // immutable
+    Core* home = nullptr;                 // changes with `core`
     std::uint8_t base_priority = 0;
     std::uint8_t priority = 0; // base, or a caller's if that is higher
     bool no_fpu = false;       // immutable
@@ -76,6 +84,7 @@ struct Thread : CoreObject {
     abi::MessageBuffer* buffer = nullptr;                    // kernel page, also mapped in the task
     Word buffer_address = 0;
     void* fpu = nullptr;         // XSAVE area (a page); none if no_fpu
+    Asked asked;                 // structure_lock
     Thread* task_next = nullptr; // structure_lock: the task's threads
     Thread** task_link = nullptr;
 };

@@ -66,6 +66,12 @@ extern "C" const Handler operation_handlers[] = {
     invoke_capability_move,
     invoke_capability_revoke,
     invoke_task_grow,
+    invoke_scheduling_bind,
+    invoke_scheduling_unbind,
+    invoke_scheduling_configure,
+    invoke_scheduling_info,
+    invoke_thread_migrate,
+    invoke_core_info,
 };
 extern "C" const Word handler_count = sizeof(operation_handlers) / sizeof(operation_handlers[0]);
 static_assert(sizeof(operation_handlers) / sizeof(operation_handlers[0]) == abi::operation_count);

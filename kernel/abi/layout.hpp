@@ -33,6 +33,18 @@ enum ThreadFlags : Word {
     thread_no_fpu = 1, // never touches FPU registers: foreign state stays in them
 };
 
+// Flags of scheduling_create, besides the priority limit.
+enum SchedulingFlags : Word {
+    scheduling_guaranteed = 256, // refused if the core could not keep it beside what is guaranteed already
+};
+// What scheduling_info tells: value, second.
+enum class SchedulingInfo : Word {
+    parameters, // budget, period
+    promise,    // utilization (2^32 is the whole core), 1 if guaranteed
+    budget,     // ticks usable now, when the next are (or these were)
+    use,        // 1 if bound to a thread, how often the budget was used up
+};
+
 // A message: a tag (rsi) and four words in registers (r12 .. r15), more words in the message buffer.
 // Tag: bits 0-6 number of words, bit 8 a page item is in the sender's buffer, bits 32-63 label.
 inline constexpr unsigned message_words = 64;

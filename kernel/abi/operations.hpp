@@ -26,6 +26,7 @@ enum class Error : std::uint64_t {
     aborted = 13, // the partner of the operation was destroyed or suspended before it completed
     would_block = 14, // the operation is a poll and there was nothing to do
     limit = 15, // a fixed limit of the kernel is reached: derivations 127 deep, pools 15 deep, 2047 bindings a space, 64 vCPUs a core
+    overcommitted = 16, // the core cannot guarantee that beside what it has guaranteed already
 };
 
 inline constexpr const char* error_names[] = {
@@ -45,6 +46,7 @@ inline constexpr const char* error_names[] = {
     "aborted",
     "would_block",
     "limit",
+    "overcommitted",
 };
 
 enum class Operation : std::uint64_t {
@@ -71,7 +73,7 @@ enum class Operation : std::uint64_t {
     task_destroy = 20, // destroys the task and its threads
     endpoint_create = 21, // an endpoint for threads of one core
     notification_create = 22, // a notification whose waiters are on core
-    scheduling_create = 23, // a scheduling context, in ticks; period 0 is without limit. Time is nobody's to make but who holds this right
+    scheduling_create = 23, // a scheduling context, in ticks; period 0 is without limit; priority_limit may have abi::SchedulingFlags. Time is nobody's to make but who holds this right
     vcpu_create = 24, // a vCPU of a thread; its page appears at page_address in the thread's task
     vcpu_run = 25, // resumes the user state of the calling thread's vCPU page in the task's space until it traps
     vcpu_wait = 26, // blocks until an event is pending in the calling thread's vCPU page or its deadline passes
@@ -93,8 +95,14 @@ enum class Operation : std::uint64_t {
     capability_move = 42, // moves a capability between two tasks; what was derived from it stays derived
     capability_revoke = 43, // takes away everything that was derived from the slot; the slot stays
     task_grow = 44, // enlarges the task's capability table, up to 65536 slots
+    scheduling_bind = 45, // binds the context to a thread that has none of its own, whatever the thread does
+    scheduling_unbind = 46, // takes the context from its thread, which runs no further until it is given one, or is called
+    scheduling_configure = 47, // whom to tell when the budget is used up; 0 is nobody
+    scheduling_info = 48, // parameters, promise, budget or use, by abi::SchedulingInfo
+    thread_migrate = 49, // moves a thread to another core, with a context and a fault endpoint of that core (or none); a blocked operation ends with aborted
+    core_info = 50, // utilization of the core's contexts, 2^32 is the whole core
 };
-inline constexpr std::uint64_t operation_count = 45;
+inline constexpr std::uint64_t operation_count = 51;
 
 inline constexpr const char* operation_names[] = {
     "null",
@@ -142,6 +150,12 @@ inline constexpr const char* operation_names[] = {
     "capability_move",
     "capability_revoke",
     "task_grow",
+    "scheduling_bind",
+    "scheduling_unbind",
+    "scheduling_configure",
+    "scheduling_info",
+    "thread_migrate",
+    "core_info",
 };
 
 namespace pool_right {

@@ -311,6 +311,8 @@ void create_step(Actor actor) {
     case 3: {
         Word period = random.below(3) * 1'000'000, budget = random.below(3) * 500'000,
              limit = random.below(258);
+        if (limit >= 256)
+            limit *= 2; // 256 alone asks for a guarantee
         if (limit >= 50 && limit < 256)
             limit = 49; // what runs on it leaves the workers alone
         expect.on(core >= configuration.cores || budget > period || (period && !budget) || limit > 255,
