@@ -133,8 +133,8 @@ const LoadedPart* Main::load(proto::PartKind kind, proto::Text name, const char*
 
 /// The named cores, or those with the fewest vCPUs so far; false when the box has not as many.
 bool Main::choose_cores(const proto::JailManifest& jail, std::uint32_t (&cores)[abi::max_cores]) {
-    if (jail.cpus > cores_)
-        return false;
+    if (jail.core_count == 0 && jail.cpus > cores_)
+        return false; // named cores may be fewer: then vCPUs share them
     bool taken[abi::max_cores] = {};
     for (std::uint32_t n = 0; n < jail.cpus; n++) {
         std::uint32_t best = jail.core_count != 0 ? jail.cores[n] : abi::max_cores;

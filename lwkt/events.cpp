@@ -9,8 +9,9 @@ namespace {
 
 std::uint32_t stopping; // atomic: shutdown() was called
 
-// How long a core sleeps in the kernel below when a spin lock or a full IPI queue has exhausted its bound.
-constexpr Nanoseconds away{20'000};
+// How long a core sleeps in the kernel below when a spin lock or a full IPI queue has exhausted its bound:
+// this, and twice as long each further time, up to 64 times.
+constexpr std::uint64_t away = 20'000;
 
 // Upcall: on the interrupted stack, upcalls disabled. Inside a critical section only remembers; else works
 // and lets interrupt threads run before the interrupted code continues.
@@ -137,11 +138,12 @@ bool vcpu_event(glue::Trap) {
     return (above_or_same & ~1u) != 0 || (gd.slice_expired && above_or_same != 0);
 }
 
-void give_time_away(GlobalData& gd) {
+void give_time_away(GlobalData& gd, unsigned times) {
     gd.vcpu->disable_upcalls();
     gd.stashed_events |= gd.vcpu->take_events();
     request(gd, request_events);
-    gd.vcpu->set_deadline(glue::Clock::to_ticks(glue::Clock::now() + away));
+    gd.vcpu->set_deadline(
+        glue::Clock::to_ticks(glue::Clock::now() + Nanoseconds{away << (times < 6 ? times : 6)}));
     gd.vcpu->wait();
     gd.stashed_events |= gd.vcpu->take_events();
     gd.vcpu->set_deadline(gd.programmed);
@@ -150,8 +152,8 @@ void give_time_away(GlobalData& gd) {
 
 // Not inlined: before LWKT runs there is no globaldata, and the compiler must not fetch from it ahead of the
 // test.
-[[gnu::noinline]] static void give_own_time_away() {
-    give_time_away(here());
+[[gnu::noinline]] static void give_own_time_away(unsigned times) {
+    give_time_away(here(), times);
 }
 [[gnu::noinline]] static void enter_own_section() {
     critical_enter();
@@ -166,10 +168,8 @@ void SpinLock::lock() {
     for (unsigned spins = 0; __atomic_exchange_n(&word_, 1, __ATOMIC_ACQUIRE) != 0;)
         do {
             __builtin_ia32_pause();
-            if (++spins == spin_bound && running) {
-                give_own_time_away();
-                spins = 0;
-            }
+            if (++spins >= spin_bound && running) // once spun in vain, it only looks now and then
+                give_own_time_away(spins - spin_bound);
         } while (__atomic_load_n(&word_, __ATOMIC_RELAXED) != 0);
 }
 

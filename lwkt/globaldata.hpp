@@ -159,7 +159,8 @@ void drain_remote_frees(GlobalData& gd);              // slab.cpp
 void release_empty_zones(GlobalData& gd);             // slab.cpp
 void interrupt_local(GlobalData& gd, Thread* thread); // sleepqueue.cpp
 void wakeup_buckets(GlobalData& gd, std::uint64_t buckets);
-void give_time_away(GlobalData& gd); // events.cpp: sleeps shortly in the kernel below
+// events.cpp: sleeps shortly in the kernel below, the longer the more `times` it was done before
+void give_time_away(GlobalData& gd, unsigned times);
 
 struct TokenScheduler {
     static void release_all(Thread* thread, TokenReference* end);

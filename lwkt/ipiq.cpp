@@ -29,7 +29,7 @@ bool try_send_ipiq(CpuId cpu, IpiFunction function, void* argument, std::uintptr
 }
 
 // Two cores that flood each other both serve their own queues here, so both make room. A core that does not
-// answer (descheduled) costs spin_bound PAUSEs, then L4 time is given away until there is room.
+// answer (descheduled) costs spin_bound PAUSEs once, then L4 time is given away until there is room.
 void send_ipiq(CpuId cpu, IpiFunction function, void* argument, std::uintptr_t word) {
     CriticalSection critical;
     GlobalData& gd = here();
@@ -37,10 +37,8 @@ void send_ipiq(CpuId cpu, IpiFunction function, void* argument, std::uintptr_t w
     for (unsigned spins = 0; !try_send_ipiq(cpu, function, argument, word);) {
         drain_ipiq(gd);
         arch::pause();
-        if (++spins == spin_bound) {
-            give_time_away(gd);
-            spins = 0;
-        }
+        if (++spins >= spin_bound)
+            give_time_away(gd, spins - spin_bound);
     }
 }
 

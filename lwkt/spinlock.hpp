@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A spin lock between cores for stretches of a few dozen instructions. The holder is in a critical section.
 // Because the holder's vCPU may be descheduled, a waiter spins a bounded number of PAUSEs and then gives its
-// L4 time away in short sleeps until the lock is free; spin_bound is that number. Not recursive. Works before
-// LWKT runs, too.
+// L4 time away in sleeps of growing length until the lock is free; spin_bound is that number. Not recursive.
+// Works before LWKT runs, too.
 #pragma once
 
 #include "lwkt/annotations.hpp"

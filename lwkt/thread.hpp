@@ -115,7 +115,7 @@ struct CoreHead {
     // leaving the outermost section with work to do is the one way to zero. It belongs to the core, not to
     // the thread, because every switch of threads happens in exactly one critical section.
     std::uint32_t gate;
-    std::uint32_t cpu;
+    std::uint32_t cpu; // number of the vCPU
 };
 inline constexpr std::uint32_t gate_quiet = 0x8000'0000;
 

@@ -293,9 +293,6 @@ private:
                 return "not a list of core numbers from 0 to 15";
             if (jail.core_count == manifest_max_cpus)
                 return "too many cores";
-            for (std::uint32_t k = 0; k < jail.core_count; k++)
-                if (jail.cores[k] == number)
-                    return "a core is there twice";
             jail.cores[jail.core_count++] = static_cast<std::uint8_t>(number);
             start = i + 1;
         }

@@ -15,7 +15,8 @@
 //     directory = PATH                         working directory, default /
 //     memory = BYTES
 //     cpus = COUNT                             vCPUs, default 1
-//     cores = 0,1                              which cores they are on; default: the box chooses
+//     cores = 0,1                              which cores, in order (0,0: both on one); default: the
+//                                              box chooses
 //     share = PERCENT                          of one core; default: no limit
 //     restart = never
 //     [realtime NAME]

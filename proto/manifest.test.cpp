@@ -93,7 +93,6 @@ TEST(Manifest, NamesLineAndKeyOfEachFault) {
     expect_error(jail + "argument = \"\\x4\"\n", 6, "argument", "hexadecimal");
     expect_error(jail + "argument = \"\\x00\"\n", 6, "argument", "NUL");
     expect_error(jail + "cores = 0,1\n", 6, "cores", "differs");
-    expect_error(jail + "cores = 0,0\n", 6, "cores", "twice");
     expect_error(jail + "cores = 16\n", 6, "cores", "core numbers");
     expect_error(jail + "cpus = 0\n", 6, "cpus", "1 to 16");
     expect_error(jail + "restart = always\n", 6, "restart", "never");

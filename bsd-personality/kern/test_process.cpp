@@ -17,7 +17,7 @@ namespace lwkt {
 
 namespace {
 Thread self;
-CoreHead head{&head, &self, 0, 0};
+CoreHead head{&head, &self, 0, 0, 0};
 std::set<Thread*> threads;
 } // namespace
 

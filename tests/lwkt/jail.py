@@ -24,3 +24,22 @@ def run(build, program, cpus, *options, limit=120):
                                *options, image, "--", "/none"],
                               env=environment, capture_output=True, text=True, timeout=limit + 60)
         return done.returncode, done.stdout, done.stderr
+
+
+def run_on_one_core(build, program, cpus, limit=120):
+    """The same under -icount, with all vCPUs of the jail on one core."""
+    build = pathlib.Path(build)
+    with tempfile.TemporaryDirectory() as folder:
+        image = pathlib.Path(folder, "image")
+        image.mkdir()
+        command = image / "none"
+        command.write_bytes(minimal_executable())
+        command.chmod(0o755)
+        config = pathlib.Path(folder, "BOX.conf")
+        cpuset = ", ".join(["0"] * cpus)
+        config.write_text(f"cores = 1;\njail {{ path = {image}; memory = 32M; cpus = {cpus}; cpuset = {cpuset}; command = /none; }}\n")
+        environment = dict(os.environ, LIBELLE_NATIVE=str(build / "native"), LIBELLE_PERSONALITY=str(build / "native" / program))
+        done = subprocess.run([build / "libelle", "up", "--icount", "--time-limit", str(limit), "--output", folder, config],
+                              env=environment, capture_output=True, text=True, timeout=limit + 60)
+        output = pathlib.Path(folder, "jail.stdout")
+        return done.returncode, output.read_text() if output.exists() else "", done.stderr
