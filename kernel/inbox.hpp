@@ -15,6 +15,7 @@ enum Request : std::uint32_t {
     request_bind = 16,    // thread: bind the context that it is asked to
     request_unbind = 32,  // thread: give its own context up
     request_migrate = 64, // thread: move to the core that it is asked to
+    request_cancel = 128, // thread: what it waits for ends with aborted
 };
 
 // An object with a home core, whose queues only that core touches.

@@ -110,6 +110,9 @@ KERNEL_HANDLER(scheduling_configure)
 KERNEL_HANDLER(scheduling_info)
 KERNEL_HANDLER(thread_migrate)
 KERNEL_HANDLER(core_info)
+KERNEL_HANDLER(send)
+KERNEL_HANDLER(reply)
+KERNEL_HANDLER(thread_cancel)
 #undef KERNEL_HANDLER
 
 } // namespace kernel

@@ -62,15 +62,25 @@ void deliver(Core&, Thread& from, Thread& to) {
             r.rsi &= ~abi::tag_page_item; // the receiver sees that none came
 }
 
+// Waits in the queue of senders until the deadline; a call also lends its time to a server whose client went
+// away in the middle of its request (helping), so that the endpoint is served again.
+void queue_sender(Core& core, Thread& sender, Endpoint& endpoint, Word deadline) {
+    endpoint.senders.push(sender);
+    sender.state = ThreadState::sending;
+    core.reschedule = true;
+    if (deadline)
+        set_timeout(core, sender, deadline);
+    if (endpoint.servers && !sender.one_way)
+        help_orphan(core, sender, endpoint);
+}
+
 // The caller waits for `endpoint`'s receiver, which runs at once if it may.
-void send(Core& core, Thread& caller, Endpoint& endpoint) {
+void send_call(Core& core, Thread& caller, Endpoint& endpoint) {
+    caller.one_way = false;
     Thread* server = endpoint.receivers.pop();
-    if (!server) {
-        endpoint.senders.push(caller);
-        caller.state = ThreadState::sending;
-        core.reschedule = true;
-        return;
-    }
+    if (!server)
+        return queue_sender(core, caller, endpoint, 0);
+    core.timers.remove(server->timer);
     deliver(core, caller, *server);
     lend(caller, *server, ThreadState::waiting_reply);
     if (core.current == &caller) [[likely]] {
@@ -87,6 +97,8 @@ Thread* answer(Thread& server) {
     if (!caller)
         return nullptr;
     give_back(server);
+    if (caller->state == ThreadState::sending)
+        return nullptr; // it only helped: its own message comes next
     Registers& r = server.registers;
     Word tag = r.rsi;
     if (caller->fault_pending) {
@@ -109,55 +121,140 @@ Thread* answer(Thread& server) {
     return caller;
 }
 
-// Makes the thread wait at the endpoint, or takes what waits there for it. True if it can go on at once.
-bool start_receive(Core& core, Thread& thread, Endpoint& endpoint) {
-    core.switched = true; // the words are in its stored registers
-    if (deliver_bound(core, thread))
-        return true;
-    if (Thread* caller = endpoint.senders.pop()) {
+// Takes the message of the first sender; true if there was one.
+bool take_message(Core& core, Thread& thread, Endpoint& endpoint) {
+    while (Thread* sender = endpoint.senders.pop()) {
+        core.timers.remove(sender->timer);
+        if (sender->one_way) {
+            if (!thread.own_context) { // nobody's time comes with it
+                finish(core, *sender, Error::wrong_state);
+                continue;
+            }
+            deliver(core, *sender, thread);
+            finish(core, *sender, Error::ok);
+            return true;
+        }
         account(core, arch::read_tsc()); // another context pays from here on
-        deliver(core, *caller, thread);
-        lend(*caller, thread, ThreadState::waiting_reply);
+        if (sender->callee)              // it helped a server that has finished
+            withdraw_help(core, *sender);
+        deliver(core, *sender, thread);
+        lend(*sender, thread, ThreadState::waiting_reply);
         return true;
     }
+    return false;
+}
+
+// Makes the thread wait at the endpoint, or takes what waits there for it. True if it can go on at once.
+bool start_receive(Core& core, Thread& thread, Endpoint& endpoint) {
+    thread.orphan = false;
+    if (thread.service != &endpoint)
+        enter_service(thread, endpoint);
+    core.switched = true; // the words are in its stored registers
+    if (deliver_bound(core, thread) || take_message(core, thread, endpoint))
+        return true;
     endpoint.receivers.push(thread);
     thread.state = ThreadState::receiving;
     return false;
 }
 
+// An endpoint of this core, or nullptr after an error reply.
+Endpoint* endpoint_here(Core& core, Thread& thread, std::uint32_t right, Word& badge) {
+    Registers& r = thread.registers;
+    Lookup<Endpoint> endpoint(thread, r.rdi, right);
+    badge = endpoint.badge;
+    if (endpoint && endpoint->core == core.index)
+        return endpoint.object;
+    reply(r, endpoint ? Error::wrong_core : endpoint.error);
+    return nullptr;
+}
+
+bool is_valid(Word tag) {
+    return (tag & 0x7f) <= abi::message_words && !(tag & 0xffff'ffff & ~Word{0x7f | abi::tag_items});
+}
+
 } // namespace
 
 void invoke_call(Core& core, Thread& thread) {
-    Registers& r = thread.registers;
-    Lookup<Endpoint> endpoint(thread, r.rdi, abi::endpoint_right::send);
-    if (!endpoint) [[unlikely]]
-        return reply(r, endpoint.error);
-    if (endpoint->core != core.index) [[unlikely]]
-        return reply(r, Error::wrong_core);
-    thread.badge = endpoint.badge;
-    send(core, thread, *endpoint);
+    Word badge;
+    Endpoint* endpoint = endpoint_here(core, thread, abi::endpoint_right::send, badge);
+    if (!endpoint)
+        return;
+    if (!is_valid(thread.registers.rsi))
+        return reply(thread.registers, Error::bad_argument);
+    if (thread.depth >= max_call_depth)
+        return reply(thread.registers, Error::limit);
+    thread.badge = badge;
+    send_call(core, thread, *endpoint);
 }
 
+// send(message, deadline): the receiver owes no reply, and needs time of its own.
+void invoke_send(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Word badge;
+    Endpoint* endpoint = endpoint_here(core, thread, abi::endpoint_right::send, badge);
+    if (!endpoint)
+        return;
+    if (!is_valid(r.rsi))
+        return reply(r, Error::bad_argument);
+    thread.badge = badge;
+    thread.one_way = true;
+    if (Thread* receiver = endpoint->receivers.first) {
+        if (!receiver->own_context)
+            return reply(r, Error::wrong_state);
+        dequeue(core, *receiver);
+        deliver(core, thread, *receiver);
+        make_ready(core, *receiver);
+        return reply(r, Error::ok);
+    }
+    if (has_passed(r.rdx))
+        return reply(r, Error::would_block);
+    queue_sender(core, thread, *endpoint, r.rdx);
+}
+
+// receive(deadline)
 void invoke_receive(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    Lookup<Endpoint> endpoint(thread, r.rdi, abi::endpoint_right::receive);
+    Word badge;
+    Endpoint* endpoint = endpoint_here(core, thread, abi::endpoint_right::receive, badge);
     if (!endpoint)
-        return reply(r, endpoint.error);
-    if (endpoint->core != core.index)
-        return reply(r, Error::wrong_core);
+        return;
     if (thread.caller)
         return reply(r, Error::wrong_state); // owes a reply: reply_wait
-    if (!start_receive(core, thread, *endpoint))
-        core.reschedule = true;
+    Word deadline = r.rdx;
+    if (start_receive(core, thread, *endpoint))
+        return;
+    if (has_passed(deadline)) {
+        dequeue(core, thread);
+        thread.state = ThreadState::ready;
+        return reply(r, Error::would_block);
+    }
+    if (deadline)
+        set_timeout(core, thread, deadline);
+    core.reschedule = true;
+}
+
+// reply(message): without waiting for the next; on its own time from here on
+void invoke_reply(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    if (!thread.caller || !thread.own_context)
+        return reply(r, Error::wrong_state);
+    if (!is_valid(r.rsi))
+        return reply(r, Error::bad_argument);
+    account(core, arch::read_tsc());
+    if (Thread* caller = answer(thread))
+        make_ready(core, *caller);
+    reply(r, Error::ok);
+    core.reschedule = true; // with another budget, perhaps another priority
 }
 
 void invoke_reply_wait(Core& core, Thread& thread) {
-    Registers& r = thread.registers;
-    Lookup<Endpoint> endpoint(thread, r.rdi, abi::endpoint_right::receive);
-    if (!endpoint) [[unlikely]]
-        return reply(r, endpoint.error);
-    if (endpoint->core != core.index) [[unlikely]]
-        return reply(r, Error::wrong_core);
+    Word badge;
+    Endpoint* endpoint = endpoint_here(core, thread, abi::endpoint_right::receive, badge);
+    if (!endpoint)
+        return;
+    if (thread.caller && !is_valid(thread.registers.rsi))
+        return reply(thread.registers, Error::bad_argument);
+    account(core, arch::read_tsc());
     Thread* caller = answer(thread);
     if (!start_receive(core, thread, *endpoint)) {
         if (caller && caller->context && caller->priority >= core.ready.highest()) [[likely]] {
@@ -184,56 +281,7 @@ void send_fault(Core& core, Thread& thread, std::uint32_t label, Word address, W
     }
     thread.fault_pending = true;
     thread.badge = thread.fault_badge;
-    send(core, thread, *thread.fault_endpoint);
-}
-
-// A thread that goes away: who waits for its reply, or owes it one, is set free.
-void abort_partners(Core& core, Thread& thread) {
-    if (core.current)
-        account(core, arch::read_tsc()); // whoever runs may have another context from here on
-    if (Thread* server = thread.callee) {
-        // A chain of calls has one context, at its end: it comes back here, and the server's own goes there.
-        server->caller = nullptr;
-        thread.callee = nullptr;
-        server->priority = server->base_priority;
-        Thread* last = server;
-        for (Thread* next; (next = last->callee); last = next)
-            next->priority = last->priority > next->base_priority ? last->priority : next->base_priority;
-        thread.context = last->context;
-        last->context = server->own_context;
-        if (core.current == last) {
-            core.reschedule = true;
-        } else if (last->state == ThreadState::ready) {
-            dequeue(core, *last);
-            make_ready(core, *last); // if it has a context; else it is passive and without its client
-        }
-    }
-    if (Thread* caller = thread.caller) {
-        give_back(thread);
-        if (caller->fault_pending) {
-            caller->fault_pending = false;
-            caller->state = ThreadState::faulted;
-        } else {
-            caller->registers.rax = static_cast<Word>(Error::aborted);
-            make_ready(core, *caller);
-        }
-    }
-}
-
-bool kill_endpoint(Core& core, Endpoint& endpoint, unsigned limit) {
-    for (ThreadQueue* queue : {&endpoint.senders, &endpoint.receivers})
-        while (Thread* thread = queue->first) {
-            if (limit-- == 0)
-                return false;
-            if (thread->fault_pending) {
-                dequeue(core, *thread);
-                thread->fault_pending = false;
-                thread->state = ThreadState::faulted;
-            } else {
-                finish(core, *thread, Error::aborted);
-            }
-        }
-    return true;
+    send_call(core, thread, *thread.fault_endpoint);
 }
 
 } // namespace kernel

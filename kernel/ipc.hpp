@@ -6,9 +6,13 @@
 
 namespace kernel {
 
+// How long a chain of calls may be: breaking it in the middle walks it.
+inline constexpr unsigned max_call_depth = 64;
+
 // The caller waits; the server runs on its context, and at its priority if that is higher.
 [[gnu::always_inline]] inline void lend(Thread& caller, Thread& server, ThreadState state) {
     server.caller = &caller;
+    server.depth = caller.depth + 1;
     caller.callee = &server;
     caller.state = state;
     server.context = caller.context;
@@ -23,7 +27,18 @@ namespace kernel {
     server.context = server.own_context;
     server.priority = server.base_priority;
     server.caller = nullptr;
+    server.depth = 0;
     caller.callee = nullptr;
 }
+
+struct Core;
+
+// The server joins the endpoint's list; it leaves the one it served before.
+void enter_service(Thread& server, Endpoint& endpoint);
+void leave_service(Thread& server);
+// ipc_abort.cpp: a call that waits at an endpoint lends its time to an orphaned server of it, and takes it
+// back.
+void help_orphan(Core& core, Thread& helper, Endpoint& endpoint);
+void withdraw_help(Core& core, Thread& helper);
 
 } // namespace kernel

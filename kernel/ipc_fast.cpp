@@ -53,7 +53,7 @@ extern "C" Delivered call_fast(Word selector, Word tag) {
     if (!endpoint || !is_plain(tag)) [[unlikely]]
         return slow;
     Thread* server = endpoint->receivers.first;
-    if (!server) [[unlikely]]
+    if (!server || server->timer.queued || caller.depth >= max_call_depth) [[unlikely]]
         return slow;
     endpoint->receivers.pop_first();
     lend(caller, *server, ThreadState::waiting_reply);
@@ -73,7 +73,7 @@ extern "C" Delivered reply_wait_fast(Word selector, Word tag) {
         return slow;
     if (caller->state != ThreadState::waiting_reply || caller->fault_pending || endpoint->senders.first ||
         (server.notification && server.notification->bits) || caller->priority < core.ready.highest() ||
-        !server.context) [[unlikely]]
+        !server.context || server.service != endpoint) [[unlikely]]
         return slow;
     give_back(server);
     caller->state = ThreadState::ready;

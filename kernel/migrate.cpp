@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // thread_migrate: a thread leaves its core, from any state in which nothing of that core depends on it.
 #include "kernel/invocation.hpp"
+#include "kernel/ipc.hpp"
 #include "kernel/reclaim.hpp"
 #include "kernel/scheduler.hpp"
 #include "kernel/scheduling.hpp"
@@ -19,6 +20,7 @@ bool may_migrate(const Thread& thread) {
 // Off the core: nothing of the thread is in its registers or queues afterwards.
 void leave_core(Core& core, Thread& thread) {
     dequeue(core, thread);
+    leave_service(thread);
     if (core.fpu_owner == &thread) {
         arch::clear_task_switched();
         save_fpu_of(thread);

@@ -7,18 +7,18 @@
 
 namespace kernel {
 
-void signal(Core& core, Notification& notification, Word bits) {
-    if (Vcpu* vcpu = notification.vcpu) {
-        // Not a locked operation: only this core's threads take events, by instructions that no interrupt
-        // divides.
-        asm volatile("orq %1, %0" : "+m"(vcpu->page->events) : "r"(bits));
-        return vcpu_event(core, *vcpu->thread, abi::Trap::event);
-    }
-    if (Thread* waiter = notification.waiters.first) { // then it has no bits
-        notification.waiters.pop_first();
-        waiter->registers.rax = static_cast<Word>(Error::ok);
+static void signal_vcpu(Core& core, Vcpu& vcpu, Word bits) {
+    // Not a locked operation: only this core's threads take events, by instructions that no interrupt
+    // divides.
+    asm volatile("orq %1, %0" : "+m"(vcpu.page->events) : "r"(bits));
+    vcpu_event(core, *vcpu.thread, abi::Trap::event);
+}
+
+// A waiter with a deadline, a thread that receives with the notification bound, or nobody.
+[[gnu::noinline]] static void signal_others(Core& core, Notification& notification, Word bits) {
+    if (Thread* waiter = notification.waiters.first) {
         waiter->registers.rdx = bits;
-        return make_ready(core, *waiter);
+        return finish(core, *waiter, Error::ok);
     }
     notification.bits |= bits;
     if (Thread* thread = notification.bound; thread && thread->state == ThreadState::receiving) {
@@ -26,6 +26,18 @@ void signal(Core& core, Notification& notification, Word bits) {
         if (deliver_bound(core, *thread))
             make_ready(core, *thread);
     }
+}
+
+void signal(Core& core, Notification& notification, Word bits) {
+    if (notification.vcpu)
+        return signal_vcpu(core, *notification.vcpu, bits);
+    Thread* waiter = notification.waiters.first; // if there is one, there are no bits
+    if (!waiter || waiter->timer.queued) [[unlikely]]
+        return signal_others(core, notification, bits);
+    notification.waiters.pop_first();
+    waiter->registers.rax = static_cast<Word>(Error::ok);
+    waiter->registers.rdx = bits;
+    make_ready(core, *waiter);
 }
 
 void signal_anywhere(Notification& notification, Word bits) {
@@ -70,6 +82,11 @@ void invoke_wait(Core& core, Thread& thread) {
         reply(r, Error::ok, notification->bits);
         notification->bits = 0;
         return;
+    }
+    if (r.rsi) [[unlikely]] {
+        if (has_passed(r.rsi))
+            return reply(r, Error::would_block);
+        set_timeout(core, thread, r.rsi);
     }
     notification->waiters.push(thread);
     block_current(core, ThreadState::waiting);

@@ -92,6 +92,10 @@ Word* PageTable::entry(Pool& pool, Word address, unsigned level, Budget& budget,
     Word* table = pool_pointer<Word>(root_);
     for (unsigned at = 3; at > level; --at) {
         Word* slot = &table[index_of(address, at)];
+        if ((*slot & (present | large)) == present) [[likely]] {
+            table = table_of(*slot);
+            continue;
+        }
         if (!(*slot & present)) {
             if (!budget.take(Budget::clear_page, Budget::entry))
                 return nullptr;
@@ -101,7 +105,7 @@ Word* PageTable::entry(Pool& pool, Word address, unsigned level, Budget& budget,
                 return nullptr;
             }
             *slot = pool_physical(fresh) | table_bits;
-        } else if (*slot & large) {
+        } else {
             if (!budget.take(Budget::copy_table, Budget::entry))
                 return nullptr;
             error = split(pool, slot);

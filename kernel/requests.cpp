@@ -60,6 +60,8 @@ void handle_request(Core& core, CoreObject& object, std::uint32_t requests) {
     __atomic_load(&thread.state, &state, __ATOMIC_ACQUIRE);
     if (state == ThreadState::inactive || state == ThreadState::faulted || state == ThreadState::dead)
         return;
+    if (requests & request_cancel)
+        cancel(core, thread, Error::aborted);
     if (requests & request_stop && thread.stop_for == __atomic_load_n(&thread.starts, __ATOMIC_ACQUIRE))
         stop_thread(core, thread);
     else if (requests & request_start && thread.start_pending) {

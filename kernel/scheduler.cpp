@@ -223,6 +223,8 @@ void handle_timer(Core& core) {
         Thread& thread = *reinterpret_cast<Thread*>(reinterpret_cast<char*>(node) - offsetof(Thread, timer));
         if (node->what == TimerNode::What::replenish)
             make_ready(core, thread);
+        else if (node->what == TimerNode::What::timeout)
+            cancel(core, thread, Error::timed_out);
         else
             finish(core, thread, Error::ok);
     }

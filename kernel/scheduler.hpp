@@ -25,6 +25,14 @@ void account(Core& core, Word now);
 // Arms the core's timer for the earliest of everything it waits for.
 void program_timer(Core& core, Word now);
 void handle_timer(Core& core);
+// A deadline of a blocking operation: absolute ticks, 0 for none; one that has passed makes it a poll.
+inline bool has_passed(Word deadline) {
+    return deadline != 0 && deadline <= arch::read_tsc();
+}
+inline void set_timeout(Core& core, Thread& thread, Word deadline) {
+    thread.timer.what = TimerNode::What::timeout;
+    core.timers.insert(thread.timer, deadline);
+}
 // Ends a blocked operation of a thread: error in its registers, ready again.
 void finish(Core& core, Thread& thread, Error error);
 
@@ -50,10 +58,11 @@ void forget_guest(Core& core, Thread& thread);
 // Notifications (notification.cpp)
 void signal(Core& core, Notification& notification, Word bits); // on its home core
 void signal_anywhere(Notification& notification, Word bits);
-// IPC (ipc.cpp)
+// IPC (ipc.cpp, ipc_abort.cpp)
 void send_fault(Core& core, Thread& thread, std::uint32_t label, Word address, Word error, Word vector);
 bool kill_endpoint(Core& core, Endpoint& endpoint, unsigned limit); // true when its queues are empty
 void abort_partners(Core& core, Thread& thread);
-bool deliver_bound(Core& core, Thread& thread); // bits of the bound notification to a receiving thread
+void cancel(Core& core, Thread& thread, Error error); // what a blocked thread waits for ends with the error
+bool deliver_bound(Core& core, Thread& thread);       // bits of the bound notification to a receiving thread
 
 } // namespace kernel

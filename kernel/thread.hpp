@@ -58,7 +58,7 @@ struct Thread : CoreObject {
 
     SchedulingContext* context = nullptr; // what it runs on now: its own or a caller's; none: it cannot run
     SchedulingContext* own_context = nullptr;
-    TimerNode timer{TimerNode::What::replenish}; // replenishment, or the deadline of vcpu_wait
+    TimerNode timer{TimerNode::What::replenish}; // replenishment, or the deadline of what it waits for
     Word ticks = 0;                              // consumed
     Word ready_since = 0;
 
@@ -67,9 +67,15 @@ struct Thread : CoreObject {
         false;         // request_start is under way; written by the starter while the thread is inactive
     Word stop_for = 0; // the start that request_stop is meant for; an older request has nothing to stop
 
-    Thread* caller = nullptr;   // who waits for this thread's reply
-    Thread* callee = nullptr;   // whose reply this thread waits for
-    Word badge = 0;             // of the capability it sends with, while sending
+    Thread* caller = nullptr;    // who waits for this thread's reply
+    Thread* callee = nullptr;    // whose reply this thread waits for
+    Word badge = 0;              // of the capability it sends with, while sending
+    bool one_way = false;        // what it sends awaits no reply
+    Endpoint* service = nullptr; // that it last received from; it is in that endpoint's list of servers
+    Thread* service_next = nullptr;
+    Thread** service_link = nullptr;
+    bool orphan = false;        // passive, and its client went away in the middle: see ipc_abort.cpp
+    std::uint8_t depth = 0;     // of the chain of calls above it
     bool fault_pending = false; // what it sends is a fault message, its registers are its user state
     Registers* fault_registers = nullptr; // never null while fault_pending
     Word fault_message[4] = {};
@@ -107,6 +113,7 @@ inline void ThreadQueue::pop_first() {
 struct Endpoint : CoreObject {
     static constexpr Type kind = Type::endpoint;
     ThreadQueue senders, receivers;
+    Thread* servers = nullptr; // threads whose `service` this is
 };
 
 struct Notification : CoreObject {

@@ -13,7 +13,7 @@ struct Thread;
 struct Notification;
 
 struct TimerNode {
-    enum class What : std::uint8_t { timer, replenish, vcpu_wait };
+    enum class What : std::uint8_t { timer, replenish, vcpu_wait, timeout };
     Word deadline = 0;
     TimerNode *left = nullptr, *right = nullptr, *parent = nullptr;
     bool queued = false;

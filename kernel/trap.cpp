@@ -72,6 +72,9 @@ extern "C" const Handler operation_handlers[] = {
     invoke_scheduling_info,
     invoke_thread_migrate,
     invoke_core_info,
+    invoke_send,
+    invoke_reply,
+    invoke_thread_cancel,
 };
 extern "C" const Word handler_count = sizeof(operation_handlers) / sizeof(operation_handlers[0]);
 static_assert(sizeof(operation_handlers) / sizeof(operation_handlers[0]) == abi::operation_count);

@@ -49,10 +49,9 @@ namespace {
                       ? (asked & arch::rflags_user) | arch::rflags_fixed | arch::rflags_interrupts
                       : asked;
     core.guest_rflags = rflags;
-    // SYSRET loads RIP from RCX, RFLAGS from R11, and clears RF: only where that is what IRET would restore.
+    // SYSRET loads RIP from RCX and RFLAGS from R11: only where that is what IRET would restore.
     core.guest_iret =
-        guarded(Guard::guest_sysret) &&
-        (read_once(user.rcx) != rip || read_once(user.r11) != rflags || rflags & arch::rflags_resume);
+        guarded(Guard::guest_sysret) && (read_once(user.rcx) != rip || read_once(user.r11) != rflags);
     return true;
 }
 

@@ -50,6 +50,7 @@ enum class SchedulingInfo : Word {
 inline constexpr unsigned message_words = 64;
 inline constexpr unsigned register_words = 4;
 inline constexpr Word tag_page_item = Word{1} << 8;
+inline constexpr Word tag_items = tag_page_item;
 constexpr Word make_tag(std::uint32_t label, unsigned words, Word flags = 0) {
     return Word{label} << 32 | flags | words;
 }

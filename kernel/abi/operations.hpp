@@ -24,9 +24,10 @@ enum class Error : std::uint64_t {
     wrong_state = 11, // the object is not in a state that allows the operation
     dead = 12, // the object is being destroyed
     aborted = 13, // the partner of the operation was destroyed or suspended before it completed
-    would_block = 14, // the operation is a poll and there was nothing to do
-    limit = 15, // a fixed limit of the kernel is reached: derivations 127 deep, pools 15 deep, 2047 bindings a space, 64 vCPUs a core
+    would_block = 14, // the operation is a poll, or its deadline has passed before, and there was nothing to do
+    limit = 15, // a fixed limit of the kernel is reached: derivations 127 deep, pools 15 deep, calls 64 deep, 2047 bindings a space, 64 vCPUs a core
     overcommitted = 16, // the core cannot guarantee that beside what it has guaranteed already
+    timed_out = 17, // the deadline passed while the operation waited
 };
 
 inline constexpr const char* error_names[] = {
@@ -47,6 +48,7 @@ inline constexpr const char* error_names[] = {
     "would_block",
     "limit",
     "overcommitted",
+    "timed_out",
 };
 
 enum class Operation : std::uint64_t {
@@ -101,8 +103,11 @@ enum class Operation : std::uint64_t {
     scheduling_info = 48, // parameters, promise, budget or use, by abi::SchedulingInfo
     thread_migrate = 49, // moves a thread to another core, with a context and a fault endpoint of that core (or none); a blocked operation ends with aborted
     core_info = 50, // utilization of the core's contexts, 2^32 is the whole core
+    send = 51, // sends a message that awaits no reply to a receiver with time of its own
+    reply = 52, // replies to the thread's caller and goes on, on time of its own
+    thread_cancel = 53, // what a blocked thread waits for ends with aborted
 };
-inline constexpr std::uint64_t operation_count = 51;
+inline constexpr std::uint64_t operation_count = 54;
 
 inline constexpr const char* operation_names[] = {
     "null",
@@ -156,6 +161,9 @@ inline constexpr const char* operation_names[] = {
     "scheduling_info",
     "thread_migrate",
     "core_info",
+    "send",
+    "reply",
+    "thread_cancel",
 };
 
 namespace pool_right {

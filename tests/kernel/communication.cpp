@@ -132,8 +132,11 @@ void test_ipc() {
     CHECK_EQ(exchange(Operation::call, endpoint, message), Error::ok);
     for (unsigned i = 4; i < 64; ++i)
         CHECK_EQ(buffer->words[i], i + 1);
-    message.tag = abi::make_tag(5, 127); // more than there is
-    CHECK_EQ(exchange(Operation::call, endpoint, message), Error::ok);
+    for (Word bad : {abi::make_tag(5, 65), Word{0x80}, Word{1} << 31}) { // too long, reserved bits
+        message.tag = bad;
+        CHECK_EQ(exchange(Operation::call, endpoint, message), Error::bad_argument);
+        CHECK_EQ(exchange(Operation::send, endpoint, message), Error::bad_argument);
+    }
     CHECK_EQ(exchange(Operation::receive, badged, message), Error::no_right);
     CHECK_EQ(exchange(Operation::call, abi::root_pool, message), Error::bad_capability);
 

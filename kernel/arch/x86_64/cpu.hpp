@@ -138,10 +138,9 @@ inline void out32(std::uint16_t port, std::uint32_t v) {
 }
 
 inline constexpr Word rflags_fixed = 2, rflags_interrupts = 1 << 9;
-// What user mode may hold in RFLAGS: arithmetic flags, TF, DF, RF, AC, ID; IF is always on, IOPL and NT
+// What user mode may hold in RFLAGS: arithmetic flags, TF, DF, AC, ID; IF is always on, IOPL, NT and RF
 // never.
-inline constexpr Word rflags_resume = 1 << 16;
-inline constexpr Word rflags_user = 0x0cd5 | 1 << 8 | 1 << 16 | 1 << 18 | 1 << 21;
+inline constexpr Word rflags_user = 0x0cd5 | 1 << 8 | 1 << 18 | 1 << 21;
 
 inline constexpr Word kernel_code = 0x08, kernel_data = 0x10, user_data = 0x1b, user_code = 0x23,
                       task_state = 0x28;

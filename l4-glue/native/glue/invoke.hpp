@@ -37,17 +37,18 @@ struct Message {
     Word badge; // of the sender's capability; only on receipt
 };
 
-// call, receive or reply_wait with a message in registers.
-[[gnu::always_inline]] inline Error exchange(Operation operation, Selector selector, Message& message) {
-    Word rax = static_cast<Word>(operation), rdi = selector, rsi = message.tag;
+// An IPC operation with a message in registers; the deadline is for send and receive alone.
+[[gnu::always_inline]] inline Error exchange(Operation operation, Selector selector, Message& message,
+                                             Word deadline = 0) {
+    Word rax = static_cast<Word>(operation), rdi = selector, rsi = message.tag, rdx = deadline;
     register Word r12 asm("r12") = message.word[0];
     register Word r13 asm("r13") = message.word[1];
     register Word r14 asm("r14") = message.word[2];
     register Word r15 asm("r15") = message.word[3];
     asm volatile("syscall"
-                 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+                 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
                  :
-                 : "rcx", "rdx", "r8", "r9", "r10", "r11", "memory");
+                 : "rcx", "r8", "r9", "r10", "r11", "memory");
     message = {rsi, {r12, r13, r14, r15}, rdi};
     return static_cast<Error>(rax);
 }
