@@ -90,8 +90,9 @@ bool PageTable::destroy(Pool& pool, Budget& budget) {
 // nullptr on an error, and, with `error` ok, when the budget does not reach for a table.
 Word* PageTable::entry(Pool& pool, Word address, unsigned level, Budget& budget, Error& error) {
     Word* table = pool_pointer<Word>(root_);
-    for (unsigned at = 3; at > level; --at) {
-        Word* slot = &table[index_of(address, at)];
+    unsigned shift = 12 + 9 * 3;
+    for (const unsigned end = 12 + 9 * level; shift > end; shift -= 9) {
+        Word* slot = &table[address >> shift & (entries - 1)];
         if ((*slot & (present | large)) == present) [[likely]] {
             table = table_of(*slot);
             continue;
@@ -114,7 +115,7 @@ Word* PageTable::entry(Pool& pool, Word address, unsigned level, Budget& budget,
         }
         table = table_of(*slot);
     }
-    return &table[index_of(address, level)];
+    return &table[address >> shift & (entries - 1)];
 }
 
 // The lowest entry that there is for an address, and its level.
@@ -149,6 +150,19 @@ Error PageTable::split(Pool& pool, Word* slot) {
     return Error::ok;
 }
 
+// The entry of a 4 KiB page whose tables are all there.
+[[gnu::always_inline]] inline Word* PageTable::leaf(Word address) const {
+    Word* table = pool_pointer<Word>(root_);
+#pragma GCC unroll 3
+    for (unsigned level = 3; level > 0; --level) {
+        Word slot = table[index_of(address, level)];
+        if ((slot & (present | large)) != present) [[unlikely]]
+            return nullptr;
+        table = table_of(slot);
+    }
+    return &table[index_of(address, 0)];
+}
+
 Error PageTable::map(Pool& pool, Word address, Word physical, Word pages, Word bits, bool replace,
                      Budget& budget, Word& done, bool& flush) {
     Error error = Error::ok;
@@ -172,7 +186,9 @@ Error PageTable::map(Pool& pool, Word address, Word physical, Word pages, Word b
                 continue;
             }
         }
-        Word* slot = entry(pool, at, 0, budget, error);
+        Word* slot = leaf(at);
+        if (!slot) [[unlikely]]
+            slot = entry(pool, at, 0, budget, error);
         if (!slot)
             return error;
         auto wanted = static_cast<unsigned>(smaller(entries - index_of(at, 0), pages - done));

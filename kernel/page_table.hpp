@@ -54,6 +54,7 @@ public:
     void remove_kernel_page(Word address);
 
 private:
+    Word* leaf(Word address) const;
     Word* entry(Pool& pool, Word address, unsigned level, Budget& budget, Error& error);
     Word* find(Word address, unsigned& level) const;
     Error split(Pool& pool, Word* entry);

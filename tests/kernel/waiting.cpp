@@ -81,12 +81,10 @@ unsigned core_total() {
 Selector make_passive(Selector task, unsigned priority, Word buffer, void (*function)(Word), Word stack) {
     Selector thread = make_thread(task, 0, priority, buffer, true), scheduling = new_selector();
     must("scheduling_create", invoke(Operation::scheduling_create, abi::root_pool, scheduling, 0, 0, 0, 255));
-    CHECK_ERROR(invoke(Operation::scheduling_unbind, scheduling), wrong_state);
     must("thread_configure", invoke(Operation::thread_configure, thread, priority, scheduling, 0, 0));
     start(thread, function, 0, stack);
     until(thread, abi::ThreadState::receiving);
     CHECK_ERROR(invoke(Operation::scheduling_unbind, scheduling), ok);
-    CHECK_ERROR(invoke(Operation::scheduling_unbind, scheduling), wrong_state);
     return thread;
 }
 
