@@ -39,6 +39,7 @@ void test_admission();
 void test_binding_contexts();
 void test_exhausted_budget();
 void test_migration();
+void test_destroy_in_use();
 void test_confinement();
 void test_threads();
 void test_ipc();

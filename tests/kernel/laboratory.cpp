@@ -94,6 +94,18 @@ Selector new_selector() {
     return glue::allocate_selector();
 }
 
+void pause_for(Word microseconds) {
+    static Selector alarm = make_notification(), timer = [] {
+        Selector made = new_selector();
+        must("timer", invoke(Operation::timer_create, abi::root_pool, made, alarm, 1));
+        return made;
+    }();
+    must("set",
+         invoke(Operation::timer_set, timer,
+                glue::Clock::ticks().value + microseconds * glue::Clock::ticks_per_second() / 1'000'000));
+    must("wait", invoke(Operation::wait, alarm));
+}
+
 void print(const char* text) {
     glue::Console::write(text);
 }

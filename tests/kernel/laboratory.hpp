@@ -54,6 +54,8 @@ void start(Selector thread, void (*function)(Word), Word argument, Word stack_to
 Selector make_endpoint(unsigned core = 0, Selector pool = abi::root_pool);
 Selector make_notification(unsigned core = 0, Selector pool = abi::root_pool);
 Selector new_selector();
+// Lets threads of lower priority run for a while.
+void pause_for(Word microseconds);
 
 void print(const char* text);
 void print(Word value);

@@ -53,6 +53,7 @@ extern "C" void libelle_main() {
         {"binding_contexts", test_binding_contexts},
         {"exhausted_budget", test_exhausted_budget},
         {"migration", test_migration},
+        {"destroy_in_use", test_destroy_in_use},
         {"confinement", test_confinement},
         {"threads", test_threads},
         {"ipc", test_ipc},

@@ -74,19 +74,6 @@ Word state(Selector thread) {
     return invoke(Operation::thread_info, thread).value;
 }
 
-// Lets threads of lower priority run for a while.
-void pause_for(Word microseconds) {
-    static Selector alarm = make_notification(), timer = [] {
-        Selector made = new_selector();
-        must("timer", invoke(Operation::timer_create, abi::root_pool, made, alarm, 1));
-        return made;
-    }();
-    must("set",
-         invoke(Operation::timer_set, timer,
-                glue::Clock::ticks().value + microseconds * glue::Clock::ticks_per_second() / 1'000'000));
-    must("wait", invoke(Operation::wait, alarm));
-}
-
 // Whether the counter moves while this thread waits: until it does, or for as long as `rounds` says.
 bool counts(unsigned rounds) {
     Word before = shared<Word>(cell);
