@@ -11,7 +11,7 @@ class Budget {
 public:
     static constexpr int step = 1600;
     // Costs of what is done in many places.
-    static constexpr int clear_page = 560, copy_table = 1300, entry = 14, free_block = 70, look = 30;
+    static constexpr int clear_page = 560, copy_table = 1300, entry = 20, free_block = 110, look = 45;
 
     explicit Budget(int instructions = step) : left_(instructions) {}
     // True if there was enough left; nothing is taken otherwise. A full budget affords any single thing.

@@ -12,7 +12,7 @@ namespace kernel {
 namespace {
 
 // Steps that nest are few: a pool's depth is bounded, and a task's or thread's parts do not nest.
-constexpr int kill_cost = 600;
+constexpr int kill_cost = 700;
 
 bool kill_at_home(Core& core, CoreObject& object, Budget& budget) {
     if (__atomic_load_n(&object.killed, __ATOMIC_ACQUIRE))

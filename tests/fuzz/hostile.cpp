@@ -125,8 +125,13 @@ void make_sandbox() {
         Selector text = next++, pages = next++;
         must("bind", invoke(Operation::bind, task[i], text, sandbox, section_region));
         must("bind", invoke(Operation::bind, task[i], pages, sandbox, puppet_region));
-        must("map", invoke(Operation::map, text, reinterpret_cast<Word>(child_section_start), 0,
-                           configuration.section_pages, abi::map_read | abi::map_execute));
+        for (Word done = 0; done < configuration.section_pages;) {
+            Reply reply =
+                invoke(Operation::map, text, reinterpret_cast<Word>(child_section_start) + done * page,
+                       done * page, configuration.section_pages - done, abi::map_read | abi::map_execute);
+            must("map", reply);
+            done += reply.value;
+        }
         must("map",
              invoke(Operation::map, pages, puppet_address, 0, threads, abi::map_read | abi::map_write));
     }

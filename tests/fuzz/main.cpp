@@ -85,7 +85,11 @@ Selector make_worker(unsigned index, unsigned core, bool hostile, const Ram& ram
     Selector here = bind(abi::root_task, pool, image);
     map_all(here, image_map, image_pages, abi::map_read | abi::map_write);
     std::memcpy(reinterpret_cast<void*>(image_map), reinterpret_cast<void*>(image_start), image_pages * page);
-    must("unmap", invoke(Operation::unmap, abi::root_task, image_map, image_pages));
+    for (Word done = 0; done < image_pages;) {
+        Reply reply = invoke(Operation::unmap, abi::root_task, image_map + done * page, image_pages - done);
+        must("unmap", reply);
+        done += reply.value;
+    }
 
     Selector memory = carve(pool, ram.worker, ram_pages, abi::region_right::all);
     Selector section =

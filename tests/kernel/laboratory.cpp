@@ -41,7 +41,11 @@ void initialize() {
     map("map section", our_binding, scratch, section_offset, section_pages, abi::map_read | abi::map_write);
     std::memcpy(reinterpret_cast<void*>(scratch), child_section_start,
                 static_cast<Word>(child_section_end - child_section_start));
-    must("unmap", invoke(Operation::unmap, abi::root_task, scratch, section_pages));
+    for (Word done = 0; done < section_pages;) {
+        Reply reply = invoke(Operation::unmap, abi::root_task, scratch + done * page, section_pages - done);
+        must("unmap", reply);
+        done += reply.value;
+    }
 }
 
 Child make_child(Selector pool, unsigned slots) {
