@@ -196,7 +196,10 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     console_write(" MHz by ");
     console_write(machine.clock_source);
     console_write(machine.tsc_deadline ? ", TSC deadline" : ", APIC timer");
-    console_write(machine.x2apic ? ", x2APIC\n" : ", xAPIC\n");
+    console_write(machine.x2apic ? ", x2APIC" : ", xAPIC");
+    console_write(machine.pcid ? ", PCID, " : ", ");
+    console_decimal(machine.xsave_size);
+    console_write(" bytes of extended state\n");
     switch_to(core, thread);
     jump_to_user();
 }

@@ -3,6 +3,7 @@
 
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/arch/x86_64/memory.hpp"
+#include "kernel/arch/x86_64/pcid.hpp"
 #include "kernel/machine.hpp"
 #include "kernel/scheduler.hpp"
 #include "kernel/spinlock.hpp"
@@ -12,7 +13,7 @@ namespace kernel {
 SpinLock structure_lock;
 
 namespace {
-Task* leaving; // structure_lock: the space that cores are asked to leave
+Task* flushing; // structure_lock: the space whose translations cores are asked to drop, or which to leave
 
 void load_kernel_space(Core& core) {
     __atomic_store_n(&core.space, nullptr, __ATOMIC_RELAXED);
@@ -20,7 +21,7 @@ void load_kernel_space(Core& core) {
 }
 
 void leave_space(Core& core) {
-    Task* task = __atomic_load_n(&leaving, __ATOMIC_ACQUIRE);
+    Task* task = __atomic_load_n(&flushing, __ATOMIC_ACQUIRE);
     for (Thread *thread = core.preempted_guests, *next; thread; thread = next) {
         next = thread->guest_next;
         if (thread->guest_task == task)
@@ -45,24 +46,25 @@ void serve_flush() {
     __atomic_store_n(&core.flush_requested, 0, __ATOMIC_RELAXED);
     if (requested & leave_request)
         leave_space(core);
-    arch::write_cr3(arch::read_cr3());
+    arch::flush_tag(__atomic_load_n(&flushing, __ATOMIC_ACQUIRE)->space.cr3());
     __atomic_store_n(&core.flush_completed, core.flush_completed + 1, __ATOMIC_RELEASE);
 }
 
 void flush_space(Task& task, bool leave) {
     Core& self = this_core();
-    if (leave) {
-        __atomic_store_n(&leaving, &task, __ATOMIC_RELEASE);
+    __atomic_store_n(&flushing, &task, __ATOMIC_RELEASE);
+    if (leave)
         leave_space(self);
-    } else if (self.space == &task) {
-        arch::write_cr3(arch::read_cr3());
-    }
+    // With tags any core can have translations of the space, whatever it runs.
+    if (leave || machine.pcid || self.space == &task)
+        arch::flush_tag(task.space.cr3());
     __atomic_thread_fence(__ATOMIC_SEQ_CST); // tables before the look at other cores
     std::uint32_t before[abi::max_cores];
     bool asked[abi::max_cores] = {};
     for (unsigned i = 0; i < core_count; ++i) {
         Core& core = cores[i];
-        if (&core == &self || (!leave && __atomic_load_n(&core.space, __ATOMIC_RELAXED) != &task))
+        if (&core == &self ||
+            (!leave && !machine.pcid && __atomic_load_n(&core.space, __ATOMIC_RELAXED) != &task))
             continue;
         before[i] = __atomic_load_n(&core.flush_completed, __ATOMIC_RELAXED);
         asked[i] = true;

@@ -14,12 +14,12 @@ struct Machine {
     Word ticks_per_second; // of the time-stamp counter
     Word timer_multiplier; // local APIC timer counts per tick, times 2^32
     Word boot_ticks;
-    Word apic_base, ioapic_base; // physical
-    Word hpet_base;              // physical, 0: none
-    std::uint16_t pm_timer_port; // 0: none
-    bool pm_timer_wide;          // 32 bits, else 24
-    bool x2apic, tsc_deadline;   // used by all cores
-    const char* clock_source;    // what the time-stamp counter was measured against
+    Word apic_base, ioapic_base;     // physical
+    Word hpet_base;                  // physical, 0: none
+    std::uint16_t pm_timer_port;     // 0: none
+    bool pm_timer_wide;              // 32 bits, else 24
+    bool x2apic, tsc_deadline, pcid; // used by all cores
+    const char* clock_source;        // what the time-stamp counter was measured against
     std::uint32_t ioapic_first_line;
     std::uint32_t apic_ids[abi::max_cores];
     unsigned cores;
@@ -36,8 +36,8 @@ struct RamRange {
 };
 
 // Whether the kernel's command line has this word. All of its words: kernel.clock=acpi, kernel.clock=pit
-// (what to measure against), kernel.mappings (print the kernel's page tables). The root task finds the line
-// too.
+// (what to measure against), kernel.pcid (use it where it is), kernel.mappings (print the kernel's page
+// tables). The root task finds the line too.
 bool boot_option(const char* word);
 
 // Boot, with low memory mapped one to one.

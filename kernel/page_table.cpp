@@ -2,6 +2,7 @@
 #include "kernel/page_table.hpp"
 
 #include "kernel/arch/x86_64/memory.hpp"
+#include "kernel/arch/x86_64/pcid.hpp"
 #include "kernel/pool.hpp"
 
 namespace kernel {
@@ -33,13 +34,16 @@ Error PageTable::create(Pool& pool) {
     clear(table, 256 * sizeof(Word));
     copy(table + 256, kernel_root_table + 256, 256 * sizeof(Word));
     root_ = pool_physical(table);
+    cr3_ = arch::tag_space(root_);
     next_ = 0;
     return Error::ok;
 }
 
 void PageTable::discard(Pool& pool) {
-    if (root_)
-        pool.release_page(pool_pointer<Word>(root_));
+    if (!root_)
+        return;
+    arch::release_tag(cr3_);
+    pool.release_page(pool_pointer<Word>(root_));
     root_ = 0;
 }
 

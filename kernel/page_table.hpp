@@ -28,7 +28,8 @@ public:
     static constexpr Word large_address_mask = address_mask & ~((Word{1} << 21) - 1);
 
     Error create(Pool& pool);
-    Word root() const { return root_; } // physical, for CR3
+    Word root() const { return root_; } // physical
+    Word cr3() const { return cr3_; }   // to load it
     // Frees tables; true when all are gone.
     bool destroy(Pool& pool, Budget& budget);
     // Frees a space into which nothing was mapped.
@@ -61,7 +62,8 @@ private:
     template <class Change>
     Error visit(Pool& pool, Word address, Word pages, Budget& budget, Word& done, Change change);
 
-    Word root_ = 0;
+    Word root_ = 0;     // physical
+    Word cr3_ = 0;      // the same, with the tag of its translations
     unsigned next_ = 0; // destroy: next 2 MiB of addresses
 };
 

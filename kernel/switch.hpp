@@ -17,7 +17,7 @@ inline void load_space(Core& core, Task* task) {
     if (core.space == task)
         return;
     __atomic_store_n(&core.space, task, __ATOMIC_RELAXED); // CR3 serializes: see flush.cpp
-    arch::write_cr3(task->space.root());
+    arch::write_cr3(task->space.cr3());
 }
 
 // Stores the user's segment bases, which no trap saves, and loads others.

@@ -56,6 +56,8 @@ void test_vcpu();
 void test_upcalls();
 void test_leaving_to_guest();
 void test_scheduling();
+void test_kept_translations();
+void test_extended_state();
 void test_destroy();
 
 } // namespace laboratory

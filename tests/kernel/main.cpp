@@ -70,6 +70,8 @@ extern "C" void libelle_main() {
         {"upcalls", test_upcalls},
         {"leaving_to_guest", test_leaving_to_guest},
         {"scheduling", test_scheduling},
+        {"kept_translations", test_kept_translations},
+        {"extended_state", test_extended_state},
         {"destroy", test_destroy},
     };
     initialize();

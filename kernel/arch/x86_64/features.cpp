@@ -9,12 +9,12 @@ namespace kernel {
 namespace {
 constexpr Word cr4_osfxsr = 1 << 9, cr4_osxmmexcpt = 1 << 10, cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16,
                cr4_osxsave = 1 << 18, cr4_smep = 1 << 20, cr4_smap = 1 << 21, cr4_pge = 1 << 7,
-               cr4_mce = 1 << 6;
+               cr4_mce = 1 << 6, cr4_pcide = 1 << 17;
 constexpr Word xcr0_x87_sse_avx = 7, xcr0_avx512 = 0xe0;
-// Which memory type an entry's bits name: as after reset (write-back; uncached with PCD), but write-through
-// alone is write-combining. The PAT bit, which lies elsewhere in large pages, is never needed.
+// Which memory type an entry's bits name: as after reset, but the PAT bit alone, entry 4, is
+// write-combining.
 constexpr std::uint32_t msr_pat = 0x277;
-constexpr Word page_attributes = 0x0007'0106'0007'0106;
+constexpr Word page_attributes = 0x0007'0401'0007'0406;
 bool has_umip, has_machine_check;
 } // namespace
 
@@ -36,6 +36,9 @@ void check_features() {
             console_write("\nthe processor lacks ");
             panic(feature.name);
         }
+    // By request alone: no emulator here keeps translations over a change of space, so that no test would
+    // find one that was kept for too long.
+    machine.pcid = boot_option("kernel.pcid") && (basic.ecx & 1 << 17) && (extended.ebx & 1 << 10); // INVPCID
     machine.x2apic = basic.ecx & 1 << 21;
     machine.tsc_deadline = basic.ecx & 1 << 24;
     has_machine_check = (basic.edx & 1 << 7) && (basic.edx & 1 << 14); // MCE, MCA
@@ -57,7 +60,8 @@ void check_features() {
 
 void enable_features() {
     arch::write_cr4(arch::read_cr4() | cr4_osxsave | cr4_osfxsr | cr4_osxmmexcpt | cr4_fsgsbase | cr4_smep |
-                    cr4_smap | cr4_pge | (has_umip ? cr4_umip : 0) | (has_machine_check ? cr4_mce : 0));
+                    cr4_smap | cr4_pge | (has_umip ? cr4_umip : 0) | (has_machine_check ? cr4_mce : 0) |
+                    (machine.pcid ? cr4_pcide : 0));
     arch::write_cr0((arch::read_cr0() & ~Word{1 << 2 | 1 << 3}) | 1 << 1 | 1 << 5 |
                     1 << 16); // EM, TS off; MP, NE, WP on
     arch::write_xcr0(machine.xsave_mask);
