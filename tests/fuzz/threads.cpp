@@ -262,6 +262,7 @@ void wait_command(Actor actor, Mailbox& box, int self) {
     box.kind = command_invoke;
     box.operation = static_cast<Word>(Operation::wait);
     box.selector = selector;
+    box.argument[0] = 0; // no deadline
     step = {actor, Operation::wait, selector, {}};
     post(actor.puppet);
     if (!expect.fine()) {
