@@ -42,6 +42,20 @@ bool revoke(Core& core, Capability& top, bool with_top, Budget& budget) {
     }
 }
 
+Error copy_capability(Task& to, Selector slot, Capability& source, std::uint32_t rights, Word badge) {
+    Object& object = *source.object();
+    if (object.dying)
+        return Error::dead;
+    bool has_badge = object.type == Type::endpoint || object.type == Type::notification;
+    if (badge && (source.badge || !has_badge))
+        return Error::bad_argument;
+    Budget budget;
+    if (Error error = to.table.reserve(*to.pool, slot, &source, budget); error != Error::ok)
+        return error;
+    to.table.put(slot, object, source.rights() & rights, badge ? badge : source.badge, &source);
+    return Error::ok;
+}
+
 // capability_copy(slot, source_task, source_slot, rights, badge); rdi the destination task
 void invoke_capability_copy(Core&, Thread& thread) {
     Registers& r = thread.registers;
@@ -55,19 +69,8 @@ void invoke_capability_copy(Core&, Thread& thread) {
     Capability* source = from->table.slot(static_cast<Selector>(r.r10));
     if (!source)
         return reply(r, Error::bad_capability);
-    Object& object = *source->object();
-    if (object.dying)
-        return reply(r, Error::dead);
-    bool has_badge = object.type == Type::endpoint || object.type == Type::notification;
-    if (r.r9 && (source->badge || !has_badge))
-        return reply(r, Error::bad_argument);
-    Budget budget;
-    if (Error error = to->table.reserve(*to->pool, static_cast<Selector>(r.rsi), source, budget);
-        error != Error::ok)
-        return reply(r, error);
-    to->table.put(static_cast<Selector>(r.rsi), object, source->rights() & static_cast<std::uint32_t>(r.r8),
-                  r.r9 ? r.r9 : source->badge, source);
-    reply(r, Error::ok);
+    reply(r, copy_capability(*to, static_cast<Selector>(r.rsi), *source, static_cast<std::uint32_t>(r.r8),
+                             r.r9));
 }
 
 // capability_move(slot, source_task, source_slot); rdi the destination task

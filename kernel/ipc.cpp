@@ -6,7 +6,6 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "kernel/flush.hpp"
 #include "kernel/invocation.hpp"
 #include "kernel/ipc.hpp"
 #include "kernel/scheduler.hpp"
@@ -14,17 +13,6 @@
 namespace kernel {
 
 namespace {
-
-// A page item: one page of a region that the sender has bound for the receiver's space.
-Error map_item(Thread& sender, Thread& receiver, Word address) {
-    abi::PageItem item = sender.buffer->item;
-    Lookup<Binding> binding(sender, item.binding, abi::binding_right::map);
-    if (!binding)
-        return binding.error;
-    if (binding->task != receiver.task)
-        return Error::bad_argument;
-    return map_page(*binding, address & ~(abi::page_size - 1), item.offset, item.flags);
-}
 
 // Copies tag and words; the register words first, the rest from buffer to buffer.
 void copy_words(Thread& to, const Registers& from_registers, Word tag, const Thread& from) {
@@ -56,10 +44,9 @@ void deliver(Core&, Thread& from, Thread& to) {
         return;
     }
     Word tag = from.registers.rsi;
+    if (tag & abi::tag_items)
+        tag = pass_items(from, to, tag, from.sent_rights);
     copy_words(to, from.registers, tag, from);
-    if (tag & abi::tag_page_item)
-        if (Error error = map_item(from, to, from.buffer->item.address); error != Error::ok)
-            r.rsi &= ~abi::tag_page_item; // the receiver sees that none came
 }
 
 // Waits in the queue of senders until the deadline; a call also lends its time to a server whose client went
@@ -104,7 +91,7 @@ Thread* answer(Thread& server) {
     if (caller->fault_pending) {
         caller->fault_pending = false;
         if (tag & abi::tag_page_item && caller->fault_label == abi::label_page_fault) {
-            if (map_item(server, *caller, caller->fault_message[0]) == Error::ok)
+            if (pass_page(server, *caller, caller->fault_message[0]) == Error::ok)
                 return caller;
         } else if (abi::tag_label(tag) == 0) {
             return caller; // resume
@@ -114,10 +101,9 @@ Thread* answer(Thread& server) {
     }
     caller->registers.rax = static_cast<Word>(Error::ok);
     caller->registers.rdi = 0;
+    if (tag & abi::tag_items)
+        tag = pass_items(server, *caller, tag, caller->sent_rights);
     copy_words(*caller, r, tag, server);
-    if (tag & abi::tag_page_item)
-        if (map_item(server, *caller, server.buffer->item.address) != Error::ok)
-            caller->registers.rsi &= ~abi::tag_page_item;
     return caller;
 }
 
@@ -157,46 +143,57 @@ bool start_receive(Core& core, Thread& thread, Endpoint& endpoint) {
     return false;
 }
 
-// An endpoint of this core, or nullptr after an error reply.
-Endpoint* endpoint_here(Core& core, Thread& thread, std::uint32_t right, Word& badge) {
+bool is_valid(Word tag) {
+    return (tag & 0x7f) <= abi::message_words && !(tag & 0xffff'ffff & ~Word{0x7f | abi::tag_items});
+}
+
+// Where the thread receives: an endpoint of this core, or nullptr after an error reply.
+Endpoint* find_source(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    Lookup<Endpoint> endpoint(thread, r.rdi, right);
-    badge = endpoint.badge;
+    Lookup<Endpoint> endpoint(thread, r.rdi, abi::endpoint_right::receive);
     if (endpoint && endpoint->core == core.index)
         return endpoint.object;
     reply(r, endpoint ? Error::wrong_core : endpoint.error);
     return nullptr;
 }
 
-bool is_valid(Word tag) {
-    return (tag & 0x7f) <= abi::message_words && !(tag & 0xffff'ffff & ~Word{0x7f | abi::tag_items});
+// Where the thread sends the message in its registers, which is checked; nullptr after an error reply. What
+// it sends with is remembered in the thread.
+Endpoint* find_destination(Core& core, Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Endpoint> endpoint(thread, r.rdi, abi::endpoint_right::send);
+    Error error = !endpoint                      ? endpoint.error
+                  : endpoint->core != core.index ? Error::wrong_core
+                  : !is_valid(r.rsi)             ? Error::bad_argument
+                  : r.rsi & abi::tag_capability_item && !(endpoint.rights & abi::endpoint_right::grant)
+                      ? Error::no_right
+                      : Error::ok;
+    if (error != Error::ok) {
+        reply(r, error);
+        return nullptr;
+    }
+    thread.badge = endpoint.badge;
+    thread.sent_rights = endpoint.rights;
+    return endpoint.object;
 }
 
 } // namespace
 
 void invoke_call(Core& core, Thread& thread) {
-    Word badge;
-    Endpoint* endpoint = endpoint_here(core, thread, abi::endpoint_right::send, badge);
+    Endpoint* endpoint = find_destination(core, thread);
     if (!endpoint)
         return;
-    if (!is_valid(thread.registers.rsi))
-        return reply(thread.registers, Error::bad_argument);
     if (thread.depth >= max_call_depth)
         return reply(thread.registers, Error::limit);
-    thread.badge = badge;
     send_call(core, thread, *endpoint);
 }
 
 // send(message, deadline): the receiver owes no reply, and needs time of its own.
 void invoke_send(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    Word badge;
-    Endpoint* endpoint = endpoint_here(core, thread, abi::endpoint_right::send, badge);
+    Endpoint* endpoint = find_destination(core, thread);
     if (!endpoint)
         return;
-    if (!is_valid(r.rsi))
-        return reply(r, Error::bad_argument);
-    thread.badge = badge;
     thread.one_way = true;
     if (Thread* receiver = endpoint->receivers.first) {
         if (!receiver->own_context)
@@ -214,8 +211,7 @@ void invoke_send(Core& core, Thread& thread) {
 // receive(deadline)
 void invoke_receive(Core& core, Thread& thread) {
     Registers& r = thread.registers;
-    Word badge;
-    Endpoint* endpoint = endpoint_here(core, thread, abi::endpoint_right::receive, badge);
+    Endpoint* endpoint = find_source(core, thread);
     if (!endpoint)
         return;
     if (thread.caller)
@@ -248,8 +244,7 @@ void invoke_reply(Core& core, Thread& thread) {
 }
 
 void invoke_reply_wait(Core& core, Thread& thread) {
-    Word badge;
-    Endpoint* endpoint = endpoint_here(core, thread, abi::endpoint_right::receive, badge);
+    Endpoint* endpoint = find_source(core, thread);
     if (!endpoint)
         return;
     if (thread.caller && !is_valid(thread.registers.rsi))

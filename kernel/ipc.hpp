@@ -31,6 +31,11 @@ inline constexpr unsigned max_call_depth = 64;
     caller.callee = nullptr;
 }
 
+// ipc_items.cpp: the items that a message with this tag carries go to the receiver; its tag tells which came.
+// `rights` are those of the capability that the call goes through, there and back.
+Word pass_items(const Thread& sender, const Thread& receiver, Word tag, std::uint32_t rights);
+Error pass_page(const Thread& sender, const Thread& receiver, Word address);
+
 struct Core;
 
 // The server joins the endpoint's list; it leaves the one it served before.

@@ -21,9 +21,11 @@ constexpr Delivered slow{tag_slow, 0};
 
 // A live endpoint of this core behind a capability with `right`, or nullptr.
 [[gnu::always_inline]] inline Endpoint* find_endpoint(Core& core, Thread& thread, Word selector,
-                                                      std::uint32_t right, Word& badge) {
+                                                      std::uint32_t right, Word& badge,
+                                                      std::uint32_t& rights) {
     auto found = thread.task->table.find(static_cast<Selector>(selector));
     badge = found.badge;
+    rights = found.rights;
     if (!(found.rights & right) || !is_live(*found.object, core.endpoint_head)) // no object, no right
         return nullptr;
     return static_cast<Endpoint*>(found.object);
@@ -49,13 +51,15 @@ extern "C" Delivered call_fast(Word selector, Word tag) {
     Core& core = this_core();
     Thread& caller = *core.current;
     Word badge;
-    Endpoint* endpoint = find_endpoint(core, caller, selector, abi::endpoint_right::send, badge);
+    std::uint32_t rights;
+    Endpoint* endpoint = find_endpoint(core, caller, selector, abi::endpoint_right::send, badge, rights);
     if (!endpoint || !is_plain(tag)) [[unlikely]]
         return slow;
     Thread* server = endpoint->receivers.first;
     if (!server || server->timer.queued || caller.depth >= max_call_depth) [[unlikely]]
         return slow;
     endpoint->receivers.pop_first();
+    caller.sent_rights = rights;
     lend(caller, *server, ThreadState::waiting_reply);
     server->state = ThreadState::ready;
     copy_buffer(caller, *server, tag);
@@ -67,7 +71,8 @@ extern "C" Delivered reply_wait_fast(Word selector, Word tag) {
     Core& core = this_core();
     Thread& server = *core.current;
     Word badge;
-    Endpoint* endpoint = find_endpoint(core, server, selector, abi::endpoint_right::receive, badge);
+    std::uint32_t rights;
+    Endpoint* endpoint = find_endpoint(core, server, selector, abi::endpoint_right::receive, badge, rights);
     Thread* caller = server.caller;
     if (!endpoint || !caller || !is_plain(tag)) [[unlikely]]
         return slow;

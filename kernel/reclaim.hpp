@@ -26,6 +26,9 @@ bool unlink_object(Core& core, Object& object, Budget& budget);
 // Takes away what was derived from a slot, and with `with_top` the slot too, from the leaves up; regions,
 // bindings, timers and interrupts end with their origin. True when done. (capability.cpp)
 bool revoke(Core& core, Capability& top, bool with_top, Budget& budget);
+// A capability derived from `source`, with no more rights, in an empty slot of a task that is not dying; a
+// badge only where there is none yet. dead, bad_argument, occupied, no_memory, limit. (capability.cpp)
+Error copy_capability(Task& to, Selector slot, Capability& source, std::uint32_t rights, Word badge);
 // Step 5.
 void bury(Object& object);
 // Frees a few of those that have been buried long enough. Called by operations that allocate or destroy.

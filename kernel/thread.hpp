@@ -67,11 +67,12 @@ struct Thread : CoreObject {
         false;         // request_start is under way; written by the starter while the thread is inactive
     Word stop_for = 0; // the start that request_stop is meant for; an older request has nothing to stop
 
-    Thread* caller = nullptr;    // who waits for this thread's reply
-    Thread* callee = nullptr;    // whose reply this thread waits for
-    Word badge = 0;              // of the capability it sends with, while sending
-    bool one_way = false;        // what it sends awaits no reply
-    Endpoint* service = nullptr; // that it last received from; it is in that endpoint's list of servers
+    Thread* caller = nullptr;      // who waits for this thread's reply
+    Thread* callee = nullptr;      // whose reply this thread waits for
+    Word badge = 0;                // of the capability it sends with, while sending
+    std::uint32_t sent_rights = 0; // of that, until the reply
+    bool one_way = false;          // what it sends awaits no reply
+    Endpoint* service = nullptr;   // that it last received from; it is in that endpoint's list of servers
     Thread* service_next = nullptr;
     Thread** service_link = nullptr;
     bool orphan = false;        // passive, and its client went away in the middle: see ipc_abort.cpp

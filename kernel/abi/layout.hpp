@@ -46,11 +46,13 @@ enum class SchedulingInfo : Word {
 };
 
 // A message: a tag (rsi) and four words in registers (r12 .. r15), more words in the message buffer.
-// Tag: bits 0-6 number of words, bit 8 a page item is in the sender's buffer, bits 32-63 label.
+// Tag: bits 0-6 number of words, bit 8 a page item, bit 9 a capability item is in the sender's buffer, bits
+// 32-63 label. The receiver's tag has the bits of the items that came.
 inline constexpr unsigned message_words = 64;
 inline constexpr unsigned register_words = 4;
 inline constexpr Word tag_page_item = Word{1} << 8;
-inline constexpr Word tag_items = tag_page_item;
+inline constexpr Word tag_capability_item = Word{1} << 9;
+inline constexpr Word tag_items = tag_page_item | tag_capability_item;
 constexpr Word make_tag(std::uint32_t label, unsigned words, Word flags = 0) {
     return Word{label} << 32 | flags | words;
 }
@@ -78,11 +80,21 @@ struct PageItem {
     Word address;          // where in the receiver's space; ignored in a reply to a page fault
 };
 
+// A capability item: the receiver gets a copy of a capability, derived from it, in the slot that it names in
+// its own buffer. It goes through an endpoint capability with the right `grant`, and back with the reply.
+struct CapabilityItem {
+    Selector source;      // in the sender's table
+    std::uint32_t rights; // no more than these
+    Word badge;           // 0, or a badge for an unbadged endpoint or notification
+};
+
 // One page per thread, owned by the kernel, mapped in the thread's task.
 struct MessageBuffer {
     Word words[message_words]; // words 0-3 are unused: they travel in registers
     PageItem item;
-    Word reserved[512 - message_words - 3];
+    CapabilityItem capability;
+    Selector receive_slot; // an empty slot of the receiver's table; 0: it takes no capability
+    std::uint32_t reserved[2 * (512 - message_words - 5) - 1];
 };
 static_assert(sizeof(MessageBuffer) == page_size);
 

@@ -194,7 +194,8 @@ inline constexpr std::uint32_t all = 3;
 namespace endpoint_right {
 inline constexpr std::uint32_t send = 1;
 inline constexpr std::uint32_t receive = 2;
-inline constexpr std::uint32_t all = 3;
+inline constexpr std::uint32_t grant = 4;
+inline constexpr std::uint32_t all = 7;
 }
 namespace notification_right {
 inline constexpr std::uint32_t signal = 1;

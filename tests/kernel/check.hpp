@@ -45,6 +45,7 @@ void test_threads();
 void test_ipc();
 void test_ipc_across_cores();
 void test_send_and_receive();
+void test_capability_items();
 void test_cancellation();
 void test_helping();
 void test_call_chains();

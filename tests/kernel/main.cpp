@@ -59,6 +59,7 @@ extern "C" void libelle_main() {
         {"ipc", test_ipc},
         {"ipc_across_cores", test_ipc_across_cores},
         {"send_and_receive", test_send_and_receive},
+        {"capability items", test_capability_items},
         {"cancellation", test_cancellation},
         {"helping", test_helping},
         {"call_chains", test_call_chains},
