@@ -210,6 +210,8 @@ void CalloutQueue::thread_main(void* argument) {
         }
         if (callout == nullptr)
             continue;
+        ktr(KtrEvent::callout_run, reinterpret_cast<std::uintptr_t>(function),
+            reinterpret_cast<std::uintptr_t>(function_argument));
         function(function_argument); // may free the callout
         verify(current()->token_top == current()->tokens);
         __atomic_store_n(&queue.running, nullptr, __ATOMIC_SEQ_CST);

@@ -139,6 +139,7 @@ bool vcpu_event(glue::Trap) {
 }
 
 void give_time_away(GlobalData& gd, unsigned times) {
+    ktr(KtrEvent::time_given_away, std::uintptr_t{times});
     gd.vcpu->disable_upcalls();
     gd.stashed_events |= gd.vcpu->take_events();
     request(gd, request_events);

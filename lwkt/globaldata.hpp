@@ -5,6 +5,7 @@
 
 #include "lwkt/callout.hpp"
 #include "lwkt/ipiq.hpp"
+#include "lwkt/ktr.hpp"
 #include "lwkt/msgport.hpp"
 #include "lwkt/slab.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -86,6 +87,13 @@ struct SlabClass {
     unsigned empty_zones = 0;    // of them, entirely free ones
 };
 
+inline constexpr unsigned ktr_words = 5; // ticks, event, thread, first, second
+inline constexpr std::uint32_t ktr_being_written = ~std::uint32_t{0};
+struct KtrSlot { // atomic words: other cores read them
+    std::uint32_t sequence = ktr_being_written;
+    std::uint64_t words[ktr_words];
+};
+
 struct EventSlot {
     EventHandler handler = nullptr;
     void* argument = nullptr;
@@ -115,6 +123,9 @@ struct alignas(256) GlobalData : CoreHead {
     IpiStatistics ipi_counters{};
     PortStatistics port_counters{};
     bool draining = false; // IPI functions run: they may not send() and wait
+
+    std::uint32_t ktr_next = 0; // atomic: read by others
+    KtrSlot ktr_ring[ktr_entries];
 
     // --- other cores ---
     alignas(64) Thread* inbox = nullptr; // threads to wake, newest first

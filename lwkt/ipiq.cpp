@@ -19,11 +19,13 @@ bool try_send_ipiq(CpuId cpu, IpiFunction function, void* argument, std::uintptr
     std::uint32_t head = __atomic_load_n(&queue.head, __ATOMIC_RELAXED);
     if (head - __atomic_load_n(&queue.tail, __ATOMIC_ACQUIRE) == ipiq_length) {
         ++gd.ipi_counters.full;
+        ktr(KtrEvent::ipi_full, reinterpret_cast<std::uintptr_t>(function), cpu.value);
         return false;
     }
     queue.entries[head % ipiq_length] = {function, argument, word};
     __atomic_store_n(&queue.head, head + 1, __ATOMIC_SEQ_CST);
     ++gd.ipi_counters.sent;
+    ktr(KtrEvent::ipi_sent, reinterpret_cast<std::uintptr_t>(function), cpu.value);
     notify(target);
     return true;
 }
@@ -54,6 +56,7 @@ void drain_ipiq(GlobalData& gd) {
             IpiQueue::Entry entry = queue.entries[tail % ipiq_length];
             __atomic_store_n(&queue.tail, tail + 1, __ATOMIC_RELEASE);
             ++gd.ipi_counters.received;
+            ktr(KtrEvent::ipi_run, reinterpret_cast<std::uintptr_t>(entry.function), entry.word);
             entry.function(entry.argument, entry.word);
         }
     }

@@ -15,6 +15,7 @@ namespace {
 [[gnu::noinline]] void travel(GlobalData& target, Message& message, Port* port) {
     message.travels_to = port;
     ++here().port_counters.travelled;
+    ktr(KtrEvent::message_travels, &message, target.cpu);
     Message* head = __atomic_load_n(&target.message_inbox, __ATOMIC_RELAXED);
     do
         message.next = head;

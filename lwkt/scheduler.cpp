@@ -42,6 +42,7 @@ void preempt(GlobalData& gd, Thread* self) {
             return;
         }
         self->state = ThreadState::preempted;
+        ktr(KtrEvent::preempted, thread, reinterpret_cast<std::uintptr_t>(self));
         thread->preempted = self;
         switch_to(gd, self, thread);
         self->state = ThreadState::runnable;

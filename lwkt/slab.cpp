@@ -98,12 +98,14 @@ SlabZone* make_zone(GlobalData& gd, unsigned index) {
     gd.slab_counters.pages += zone_pages(index);
     glue::memory_released(zone + 1, bytes - sizeof(SlabZone));
     link_zone(gd.slab[index], zone);
+    ktr(KtrEvent::slab_zone, zone, 1);
     ++gd.slab[index].empty_zones;
     return zone;
 }
 
 void free_zone(GlobalData& gd, SlabZone* zone) {
     unsigned index = zone->index;
+    ktr(KtrEvent::slab_zone, zone, 0);
     unlink_zone(gd.slab[index], zone);
     --gd.slab[index].empty_zones;
     gd.slab_counters.pages -= zone_pages(index);

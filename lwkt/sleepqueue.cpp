@@ -29,6 +29,7 @@ void dequeue(GlobalData& gd, Thread* thread) {
 void wake_sleeper(GlobalData& gd, Thread* thread, Wake why) {
     dequeue(gd, thread);
     thread->wake_result = why;
+    ktr(KtrEvent::wakeup, thread, static_cast<std::uintptr_t>(why));
     if (thread->state == ThreadState::blocked) // else it has an interlock only, or is on its way to block
         make_ready(gd, thread);
 }
@@ -112,6 +113,7 @@ Wake tsleep(const void* ident, unsigned flags, const char* wmesg, Nanoseconds de
     else if (self->wait_ident == nullptr)
         return self->wake_result; // woken since the interlock
     verify(self->wait_ident == ident);
+    ktr(KtrEvent::sleep, ident, reinterpret_cast<std::uintptr_t>(wmesg));
     self->wmesg = wmesg;
     bool in_time = block_until(gd, deadline);
     self->wmesg = nullptr;

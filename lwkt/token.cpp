@@ -95,6 +95,7 @@ void TokenScheduler::wake(Token& token) {
 
 void TokenScheduler::wait_for(GlobalData&, Token& token, Thread* thread) {
     __atomic_fetch_add(&token.slept_, 1, __ATOMIC_RELAXED);
+    ktr(KtrEvent::token_waits, &token);
     thread->state = ThreadState::waiting_token;
     Thread* head = __atomic_load_n(&token.waiters_, __ATOMIC_RELAXED);
     do
@@ -148,6 +149,7 @@ void Token::acquire_slow(Thread* self, std::uintptr_t mode) {
         return;
     }
     __atomic_fetch_add(&contended_, 1, __ATOMIC_RELAXED);
+    ktr(KtrEvent::token_contended, this, mode);
     if (cpu_count() > 1 && !held_by_preempted(self, this))
         for (unsigned i = 0; i != token_spin_bound; ++i) {
             arch::pause();

@@ -38,7 +38,7 @@ struct Chain {
     InterruptHandler handler;
     glue::Nanoseconds first;
     std::uint64_t received = 0; // atomic: the loop that is preempted reads it
-    std::uint64_t due_to_top_half = 0, top_half_to_thread = 0, due_to_thread_least = ~std::uint64_t{0};
+    std::uint64_t due_to_top_half[samples], top_half_to_thread[samples], due_to_thread[samples];
     alignas(16) std::byte stack[8192];
 
     static bool top(void* self) {
@@ -50,13 +50,14 @@ struct Chain {
         auto& c = *static_cast<Chain*>(self);
         Event event;
         std::uint64_t now = ticks();
-        auto raise = [](std::uint64_t& most, std::uint64_t value) { most = value > most ? value : most; };
         while (c.queue.pop(event)) {
-            raise(c.due_to_top_half, event.top_half - event.due);
-            raise(c.top_half_to_thread, now - event.top_half);
-            if (now - event.due < c.due_to_thread_least)
-                c.due_to_thread_least = now - event.due;
-            __atomic_fetch_add(&c.received, 1, __ATOMIC_RELAXED);
+            std::uint64_t number = c.received;
+            if (number < samples) {
+                c.due_to_top_half[number] = event.top_half - event.due;
+                c.top_half_to_thread[number] = now - event.top_half;
+                c.due_to_thread[number] = now - event.due;
+            }
+            __atomic_store_n(&c.received, number + 1, __ATOMIC_RELAXED);
         }
     }
     bool over() const { return __atomic_load_n(&received, __ATOMIC_RELAXED) >= samples; }
@@ -77,20 +78,28 @@ struct Chain {
         first = glue::Clock::now() + period;
         verify(thread.start_periodic(p, first, period).ok());
     }
+    // Of 19 in 20 samples: the box, which is above all jails, runs in between now and then.
+    static std::uint64_t most(std::uint64_t (&values)[samples]) {
+        for (unsigned i = 1; i < samples; ++i)
+            for (unsigned k = i; k != 0 && values[k] < values[k - 1]; --k) {
+                std::uint64_t swap = values[k];
+                values[k] = values[k - 1];
+                values[k - 1] = swap;
+            }
+        return values[samples - samples / 20 - 1];
+    }
     void begin() {
         CriticalSection section; // the interrupt thread does not run meanwhile
-        due_to_top_half = top_half_to_thread = 0;
-        due_to_thread_least = ~std::uint64_t{0};
         __atomic_store_n(&received, 0, __ATOMIC_RELAXED);
     }
     void report(const char* name) {
         CriticalSection section;
         print(name);
-        print_line("_due_to_top_half_most", due_to_top_half);
+        print_line("_due_to_top_half", most(due_to_top_half));
         print(name);
-        print_line("_top_half_to_thread_most", top_half_to_thread);
+        print_line("_top_half_to_thread", most(top_half_to_thread));
         print(name);
-        print_line("_due_to_thread_least", due_to_thread_least);
+        print_line("_due_to_thread", most(due_to_thread));
     }
 };
 Chain chain;

@@ -3,10 +3,10 @@
 from jail import root, run, run_on_one_core
 
 BOUNDS = {  # name: (bound, what)
-    "lwkt_loop_top_half_to_thread_most": (2000, "an interrupt thread preempts an endless LWKT thread"),
-    "user_loop_top_half_to_thread_most": (2000, "an interrupt thread preempts an endless BSD process"),
-    "lwkt_loop_due_to_thread_least": (3000, "from the timer to the interrupt thread, nobody above, LWKT thread"),
-    "user_loop_due_to_thread_least": (3000, "from the timer to the interrupt thread, nobody above, BSD process"),
+    "lwkt_loop_top_half_to_thread": (2000, "an interrupt thread preempts an endless LWKT thread"),
+    "user_loop_top_half_to_thread": (2000, "an interrupt thread preempts an endless BSD process"),
+    "lwkt_loop_due_to_thread": (3000, "from the timer to the interrupt thread, LWKT thread"),
+    "user_loop_due_to_thread": (3000, "from the timer to the interrupt thread, BSD process"),
     "wait_token": (10000, "of 40 million, budget spent on a token whose holder is descheduled"),
     "wait_ipi_call": (5000, "of 40 million, budget spent on an IPI reply that a descheduled core owes"),
     "wait_full_queue": (200000, "of 40 million, budget spent on a full IPI queue of a descheduled core"),

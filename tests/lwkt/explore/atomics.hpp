@@ -14,5 +14,6 @@ extern "C" void explore_pause();
 #define __atomic_fetch_or(...) (explore_point(), __atomic_fetch_or(__VA_ARGS__))
 #define __atomic_fetch_and(...) (explore_point(), __atomic_fetch_and(__VA_ARGS__))
 #define __atomic_fetch_add(...) (explore_point(), __atomic_fetch_add(__VA_ARGS__))
+#define __atomic_fetch_sub(...) (explore_point(), __atomic_fetch_sub(__VA_ARGS__))
 #define __atomic_add_fetch(...) (explore_point(), __atomic_add_fetch(__VA_ARGS__))
 #define __builtin_ia32_pause() explore_pause()

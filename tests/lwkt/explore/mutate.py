@@ -44,6 +44,14 @@ MUTANTS = {
         "    gd.sleepers[bucket].push_back(self);\n",
         "    gd.sleepers[bucket].push_back(self);\n    if (gd.sleepers[bucket].head != self)\n"
         "        __atomic_fetch_or(&sleep_mask[bucket], 1u << gd.cpu, __ATOMIC_SEQ_CST);\n"),
+    # A waiter is on the queue only after it has looked.
+    "serializer_no_second_look": (
+        "        tsleep_interlock(this, sleep_plain);\n        if (try_enter())\n            break;\n",
+        "        if (try_enter())\n            break;\n        tsleep_interlock(this, sleep_plain);\n"),
+    # The lock is open before the waiter is on the queue.
+    "condition_unlocks_early": (
+        "    tsleep_interlock(this, flags);\n    lock.unlock();\n",
+        "    lock.unlock();\n    tsleep_interlock(this, flags);\n"),
 }
 
 name, source, output = sys.argv[1:]

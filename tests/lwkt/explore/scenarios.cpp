@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What is explored: a few threads a scenario, each doing a few things, on 2 to 4 cores. Small is better: a
 // bug of these mechanisms needs two or three cores and a handful of events, and short schedules are many.
-#include "explore.hpp"
+#include "scenarios.hpp"
 #include "lwkt/ipiq.hpp"
 #include "lwkt/msgport.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -12,12 +12,10 @@
 using namespace lwkt;
 using explore::check;
 using explore::Group;
+using explore::pick;
 
 namespace {
 
-unsigned pick(unsigned below) {
-    return static_cast<unsigned>(explore::random() % below);
-}
 Thread* nobody = nullptr;
 
 // --- tokens
@@ -290,69 +288,6 @@ void ipi_calls() {
     check(ran == 2 * static_cast<int>(cpu_count()), "a waited IPI was lost");
 }
 
-// --- sleep and wakeup
-// Producers and consumers under a token, without timeouts: a lost wake-up ends in a standstill.
-void sleep_wakeup() {
-    struct {
-        Token token{"queue"};
-        int available = 0, room = 0, consumed = 0;
-    } q;
-    unsigned pairs = cpu_count() > 2 ? 2 : 1;
-    Group group;
-    for (unsigned i = 0; i != pairs; ++i) {
-        group.spawn((2 * i) % cpu_count(), [&, i] {
-            for (int n = 0; n != 3; ++n) {
-                TokenGuard guard(q.token);
-                while (q.available == 1)
-                    (void)tsleep(&q.room, 0, "room");
-                ++q.available;
-                i % 2 ? wakeup_one(&q.available) : wakeup(&q.available);
-            }
-        });
-        group.spawn((2 * i + 1) % cpu_count(), [&] {
-            for (int n = 0; n != 3; ++n) {
-                TokenGuard guard(q.token);
-                while (q.available == 0)
-                    (void)tsleep(&q.available, 0, "item");
-                --q.available;
-                ++q.consumed;
-                wakeup(&q.room);
-            }
-        });
-    }
-    group.run();
-    check(q.consumed == static_cast<int>(pairs) * 3, "an item was lost");
-}
-
-// One waits for a word that another core sets, interlocked, or with a timeout that may hit at any moment.
-void interlock() {
-    int stage = 0;
-    Group group;
-    for (unsigned i = 0; i != cpu_count(); ++i)
-        group.spawn(i, [&, i] {
-            for (int round = 0; round != 2; ++round) {
-                int mine = round * static_cast<int>(cpu_count()) + static_cast<int>(i);
-                for (;;) {
-                    tsleep_interlock(&stage, 0);
-                    explore_point();
-                    if (stage == mine)
-                        break;
-                    check(stage < mine, "two threads in one stage");
-                    if (pick(4) == 0)
-                        (void)tsleep(&stage, sleep_interlocked, "stage",
-                                     glue::Clock::now() + Nanoseconds{40});
-                    else
-                        (void)tsleep(&stage, sleep_interlocked, "stage");
-                }
-                tsleep_remove();
-                stage = mine + 1;
-                explore_point();
-                wakeup(&stage);
-            }
-        });
-    group.run();
-}
-
 } // namespace
 
 namespace explore {
@@ -376,11 +311,16 @@ const std::vector<Scenario> scenarios = {
     {"ipiq-flood-2", "more messages than a queue holds", 2, ipi_flood},
     {"ipiq-calls-2", "messages that are waited for", 2, ipi_calls},
     {"ipiq-calls-4", "messages that are waited for", 4, ipi_calls},
-    {"sleep-2", "producers and consumers", 2, sleep_wakeup},
-    {"sleep-3", "producers and consumers", 3, sleep_wakeup},
-    {"sleep-4", "producers and consumers", 4, sleep_wakeup},
-    {"interlock-2", "a word handed around", 2, interlock},
-    {"interlock-3", "a word handed around", 3, interlock},
+    {"sleep-2", "producers and consumers", 2, explore::sleep_wakeup},
+    {"sleep-3", "producers and consumers", 3, explore::sleep_wakeup},
+    {"sleep-4", "producers and consumers", 4, explore::sleep_wakeup},
+    {"interlock-2", "a word handed around", 2, explore::interlock},
+    {"interlock-3", "a word handed around", 3, explore::interlock},
+    {"conditions-2", "a bounded buffer under a spin lock", 2, explore::conditions},
+    {"conditions-3", "a bounded buffer under a spin lock", 3, explore::conditions},
+    {"serializer-2", "a lock that is kept while its holder blocks", 2, explore::serializer},
+    {"serializer-3", "a lock that is kept while its holder blocks", 3, explore::serializer},
+    {"serializer-4", "a lock that is kept while its holder blocks", 4, explore::serializer},
 };
 
 } // namespace explore
