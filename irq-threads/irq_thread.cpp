@@ -34,7 +34,7 @@ glue::Outcome<void> IrqThread::run(const Parameters& p) {
 
 glue::Outcome<void> IrqThread::start(const Parameters& p, abi::Selector irqs, unsigned line) {
     TRY(create(p));
-    irq_ = TRY(glue::Irq::create(irqs, p.pool, line, notification_, bit_interrupt));
+    irq_ = TRY(glue::Irq::create(irqs, p.pool, line, notification_, bit_interrupt, p.priority));
     has_line_ = true;
     return run(p);
 }

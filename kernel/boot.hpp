@@ -11,6 +11,7 @@ struct Ram {
     RamRange ranges[32]; // free memory above 1 MiB, page aligned, disjoint
     unsigned count = 0;
     RamRange module = {}; // the boot module
+    Word devices = 0;     // below 4 GiB no memory lies from here on, only devices and firmware
     void exclude(Word base, Word size);
     // Takes `size` bytes, aligned, below `limit`, from the end of the largest range that has them; panics if
     // none does.

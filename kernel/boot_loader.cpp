@@ -12,9 +12,10 @@ namespace kernel {
 
 namespace {
 
-constexpr std::uint32_t usable_memory = 1; // in both protocols the number of ACPI's address map
-constexpr unsigned ranges_taken = 16;      // leaves the rest of Ram::ranges for what exclude() splits
-constexpr Word low_end = 1 << 20;          // below: firmware data and the start of other cores
+constexpr std::uint32_t usable_memory = 1;   // in both protocols the numbers of ACPI's address map
+constexpr std::uint32_t reserved_memory = 2; // mostly no memory: what firmware says of its devices
+constexpr unsigned ranges_taken = 16;        // leaves the rest of Ram::ranges for what exclude() splits
+constexpr Word low_end = 1 << 20;            // below: firmware data and the start of other cores
 char command_line[1024];
 
 // The PVH start information (Xen's public/arch-x86/hvm/start_info.h).
@@ -57,7 +58,11 @@ struct TagMemory {
 static_assert(sizeof(TagModule) == 16 && sizeof(TagMemoryMap) == 16 && sizeof(TagMemory) == 24);
 
 void add_memory(Ram& ram, Word address, Word size, std::uint32_t type) {
-    if (type != usable_memory || ram.count == ranges_taken || address + size < address)
+    if (address + size < address)
+        return;
+    if (type != reserved_memory && address + size <= Word{1} << 32 && address + size > ram.devices)
+        ram.devices = address + size;
+    if (type != usable_memory || ram.count == ranges_taken)
         return;
     Word base = (address + arch::page - 1) & ~(arch::page - 1), end = (address + size) & ~(arch::page - 1);
     base = base < low_end ? low_end : base;

@@ -172,6 +172,15 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     boot->module_size = ram.module.size;
     boot->payload_offset = image.payload_offset;
     boot->payload_size = image.payload_size;
+    constexpr Word controllers = 0xfec0'0000; // I/O APICs, HPET and local APICs lie from here on
+    Word first = (ram.devices + arch::large_page - 1) & ~(arch::large_page - 1);
+    Word last = machine.ioapic_base < machine.apic_base ? machine.ioapic_base : machine.apic_base;
+    last = last < controllers ? last & ~(arch::large_page - 1) : controllers;
+    if (first < last) {
+        region(abi::root_devices, first, last - first, abi::region_right::all);
+        boot->devices_base = first;
+        boot->devices_size = last - first;
+    }
     for (unsigned i = 0; i < ram.count && boot->ram_regions < 16; ++i) {
         Word base = (ram.ranges[i].base + arch::large_page - 1) & ~(arch::large_page - 1);
         Word end = (ram.ranges[i].base + ram.ranges[i].size) & ~(arch::large_page - 1);

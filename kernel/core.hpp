@@ -86,7 +86,9 @@ struct alignas(64) Core {
     Thread* current;    // nullptr: idle
     Task* space;        // atomic for readers: whose page tables are loaded; nullptr: the kernel's own
     bool turn_over;     // the current context used up a replenishment: others of the priority come first
+    bool plain;         // CR0.TS is on and no interrupt held back: plain threads need no switch of either
     bool task_switched; // CR0.TS
+    std::uint8_t held;  // task priority: interrupt vectors of this class (bits 4-7) and below wait
     std::uint8_t index;
     std::uint32_t apic_id;
     Word accounted_at;           // ticks up to which the current context has been charged

@@ -107,13 +107,13 @@ void invoke_thread_create(Core& core, Thread& thread) {
     };
     auto fill = [&](Thread& made, Pool& pool) {
         made.core = static_cast<std::uint8_t>(r.r10);
-        made.no_fpu = r.r9 & abi::thread_no_fpu;
+        made.uses_fpu = !(r.r9 & abi::thread_no_fpu);
         made.home = &cores[made.core];
         made.task = task.object;
         made.buffer = static_cast<abi::MessageBuffer*>(pool.allocate_page());
         if (!made.buffer)
             return Error::no_memory;
-        if (!made.no_fpu) {
+        if (made.uses_fpu) {
             made.fpu = pool.allocate_page();
             if (!made.fpu)
                 return Error::no_memory;
@@ -161,7 +161,7 @@ void invoke_vcpu_create(Core& core, Thread& thread) {
             return Error::dead;
         if (!page_address(r.r10) || r.r10 == 0)
             return Error::bad_address;
-        if (owner->vcpu || owner->no_fpu || notification->vcpu || notification->bound)
+        if (owner->vcpu || !owner->uses_fpu || notification->vcpu || notification->bound)
             return Error::wrong_state;
         if (notification->core != owner->core)
             return Error::wrong_core;

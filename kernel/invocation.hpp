@@ -113,6 +113,7 @@ KERNEL_HANDLER(core_info)
 KERNEL_HANDLER(send)
 KERNEL_HANDLER(reply)
 KERNEL_HANDLER(thread_cancel)
+KERNEL_HANDLER(irq_route)
 #undef KERNEL_HANDLER
 
 } // namespace kernel

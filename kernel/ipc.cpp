@@ -125,6 +125,8 @@ bool take_message(Core& core, Thread& thread, Endpoint& endpoint) {
             withdraw_help(core, *sender);
         deliver(core, *sender, thread);
         lend(*sender, thread, ThreadState::waiting_reply);
+        if (thread.priority >= abi::realtime_priority)
+            core.reschedule = true; // it holds interrupts back from here on
         return true;
     }
     return false;

@@ -124,7 +124,7 @@ void switch_general(Core& core, Thread* last, Thread& next) {
         arch::write_fs_base(next.fs_base);
         arch::write_user_gs_base(next.gs_base);
     }
-    switch_fpu(core, next);
+    switch_special(core, next);
     ++core.statistics[static_cast<unsigned>(abi::Statistic::context_switches)];
 }
 
@@ -132,6 +132,7 @@ void set_task_switched(Core& core, bool on) {
     if (core.task_switched == on)
         return;
     core.task_switched = on;
+    core.plain = on && core.held == 0;
     if (on)
         arch::write_cr0(arch::read_cr0() | 8);
     else
@@ -140,10 +141,23 @@ void set_task_switched(Core& core, bool on) {
 
 } // namespace
 
+// Interrupts whose handlers have a lower priority than a realtime thread wait in the local APIC until the
+// core goes to lower priorities, or idles. Those of its own priority do not: its turn may be over before it
+// blocks.
+static void hold_interrupts(Core& core, unsigned priority) {
+    std::uint8_t held = arch::held_class(priority);
+    if (core.held == held)
+        return;
+    core.held = held;
+    core.plain = core.task_switched && held == 0;
+    arch::write_task_priority(held);
+}
+
 // Threads that use the FPU are switched eagerly; others leave the state of the last one in the registers and
 // cannot touch it.
-void switch_fpu(Core& core, Thread& next) {
-    if (next.no_fpu)
+void switch_special(Core& core, Thread& next) {
+    hold_interrupts(core, next.priority);
+    if (!next.uses_fpu)
         return set_task_switched(core, true);
     set_task_switched(core, false);
     if (core.fpu_owner == &next)
@@ -280,8 +294,10 @@ extern "C" void schedule(Core& core) {
     Thread* next = nullptr;
     bool keeps = current && keeps_core(core, *current, now, next);
     core.turn_over = false;
-    if (keeps)
+    if (keeps) {
+        hold_interrupts(core, current->priority);
         return program_timer(core, now);
+    }
     if (!next) {
         next = core.ready.first();
         if (!next) {
@@ -289,6 +305,7 @@ extern "C" void schedule(Core& core) {
                 save_bases(core, *current);
             core.current = nullptr;
             core.in_guest = false;
+            hold_interrupts(core, 0);
             program_timer(core, now);
             enter_idle();
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The kernel has one spin lock: `structure_lock` guards creating, destroying, delegating and mapping. IPC,
-// traps, notifications and scheduling never take it. Who spins for it serves translation flushes meanwhile,
-// since the holder may be waiting for this core's answer. Interrupts are off in the kernel, so holders are
-// not preempted.
+// `structure_lock` guards creating, destroying, delegating and mapping. (The I/O APIC's registers have a lock
+// of their own, below it: arch/x86_64/apic.cpp.) IPC, traps, notifications and scheduling never take it. Who
+// spins for it serves translation flushes meanwhile, since the holder may be waiting for this core's answer.
+// Interrupts are off in the kernel, so holders are not preempted.
 #pragma once
 
 #include <cstdint>

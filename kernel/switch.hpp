@@ -9,8 +9,9 @@
 
 namespace kernel {
 
-// Makes `next`'s FPU registers current, or keeps foreign ones from it; see scheduler.cpp.
-void switch_fpu(Core& core, Thread& next);
+// Makes `next`'s FPU registers current, or keeps foreign ones from it, and holds interrupts back while it
+// runs if its priority says so; see scheduler.cpp. Needs not be called if both are plain.
+void switch_special(Core& core, Thread& next);
 void save_fpu_of(Thread& owner); // the core's registers hold its state
 
 inline void load_space(Core& core, Task* task) {
@@ -38,8 +39,8 @@ inline void load_space(Core& core, Task* task) {
     core.current = &next;
     set_frame(core, next.registers);
     load_space(core, next.task);
-    if (!next.no_fpu || !core.task_switched)
-        switch_fpu(core, next);
+    if (!is_plain(next) || !core.plain)
+        switch_special(core, next);
     ++core.statistics[static_cast<unsigned>(abi::Statistic::context_switches)];
 }
 

@@ -55,7 +55,7 @@ void kill_thread(Core& core, Thread& thread) {
 }
 
 // thread_configure(priority, scheduling, fault_endpoint, notification): before the thread is started
-void invoke_thread_configure(Core&, Thread& thread) {
+void invoke_thread_configure(Core& core, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock); // before the lookups: nothing of it begins to die meanwhile
     Lookup<Thread> target(thread, r.rdi, abi::thread_right::control);
@@ -109,6 +109,8 @@ void invoke_thread_configure(Core&, Thread& thread) {
         notification->bound = target.object;
     }
     target->base_priority = target->priority = static_cast<std::uint8_t>(r.rsi);
+    if (target.object == &thread)
+        core.reschedule = true; // with another priority, perhaps not the first any more
     if (context) {
         if (target->own_context)
             target->own_context->owner = nullptr;

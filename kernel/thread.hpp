@@ -49,7 +49,7 @@ struct Thread : CoreObject {
     Core* home = nullptr;                 // changes with `core`
     std::uint8_t base_priority = 0;
     std::uint8_t priority = 0; // base, or a caller's if that is higher
-    bool no_fpu = false;       // immutable
+    bool uses_fpu = true;      // immutable; next to `priority`: see is_plain
     bool in_guest = false;     // its vCPU's user state runs instead of its own
     bool ready_queued = false;
     ThreadState state = ThreadState::inactive;
@@ -90,12 +90,21 @@ struct Thread : CoreObject {
     Thread *guest_next = nullptr, *guest_previous = nullptr; // the core's preempted_guests
     abi::MessageBuffer* buffer = nullptr;                    // kernel page, also mapped in the task
     Word buffer_address = 0;
-    void* fpu = nullptr;         // XSAVE area (a page); none if no_fpu
+    void* fpu = nullptr;         // XSAVE area (a page); none if not uses_fpu
     Asked asked;                 // structure_lock
     Thread* task_next = nullptr; // structure_lock: the task's threads
     Thread** task_link = nullptr;
 };
 static_assert(sizeof(Thread) <= 1024);
+
+// Neither uses the FPU nor holds interrupts back while it runs: one comparison, for the paths that count
+// instructions.
+inline bool is_plain(const Thread& thread) {
+    std::uint16_t both;
+    __builtin_memcpy(&both, &thread.priority, sizeof both);
+    return both < abi::realtime_priority;
+}
+static_assert(offsetof(Thread, uses_fpu) == offsetof(Thread, priority) + 1);
 
 inline void ThreadQueue::push(Thread& thread) {
     thread.queue = this;

@@ -75,6 +75,7 @@ extern "C" const Handler operation_handlers[] = {
     invoke_send,
     invoke_reply,
     invoke_thread_cancel,
+    invoke_irq_route,
 };
 extern "C" const Word handler_count = sizeof(operation_handlers) / sizeof(operation_handlers[0]);
 static_assert(sizeof(operation_handlers) / sizeof(operation_handlers[0]) == abi::operation_count);

@@ -18,6 +18,13 @@ inline constexpr unsigned max_cores = 16;
 inline constexpr unsigned priorities = 256; // 0 lowest
 inline constexpr Word no_deadline = ~Word{0};
 
+// While a thread of this priority or a higher one runs, interrupts of lower priority wait.
+inline constexpr unsigned realtime_priority = 248;
+// The line argument of irq_create: an interrupt line, and the priority of the thread that handles it.
+constexpr Word interrupt_line(std::uint32_t line, unsigned priority = 0) {
+    return Word{priority} << 32 | line;
+}
+
 // Flags of map and protect. Rights beyond the binding's are refused.
 enum MapFlags : Word {
     map_read = 1,
@@ -165,8 +172,9 @@ enum RootSelector : Selector {
     root_irqs = 5,
     root_ports = 6,
     root_console = 7,
-    root_module = 8, // RAM region: the boot module
-    root_ram = 16,   // RAM regions of free memory, BootInformation::ram_regions of them
+    root_module = 8,  // RAM region: the boot module
+    root_devices = 9, // region: device memory, BootInformation::devices_base
+    root_ram = 16,    // RAM regions of free memory, BootInformation::ram_regions of them
 };
 inline constexpr unsigned root_table_slots = 65536;
 inline constexpr Word root_boot_address = 0x10'0000;        // BootInformation, read-only
@@ -182,6 +190,8 @@ struct BootInformation {
     std::uint32_t reserved;
     Word ram_size[16]; // bytes of each region; all aligned to large pages
     char command_line[1024];
+    Word devices_base,
+        devices_size; // physical: from behind all memory below 4 GiB to the interrupt controllers
 };
 static_assert(sizeof(BootInformation) <= page_size);
 

@@ -81,7 +81,7 @@ enum class Operation : std::uint64_t {
     vcpu_wait = 26, // blocks until an event is pending in the calling thread's vCPU page or its deadline passes
     timer_create = 27, // a one-shot timer
     timer_set = 28, // absolute ticks; 0 cancels
-    irq_create = 29, // binds an interrupt line to a notification
+    irq_create = 29, // binds an interrupt line to a notification; line as of abi::interrupt_line
     irq_acknowledge = 30, // unmasks the line after its interrupt was handled
     port_in = 31, // reads an I/O port, width 1, 2 or 4
     port_out = 32, // writes an I/O port
@@ -106,8 +106,9 @@ enum class Operation : std::uint64_t {
     send = 51, // sends a message that awaits no reply to a receiver with time of its own
     reply = 52, // replies to the thread's caller and goes on, on time of its own
     thread_cancel = 53, // what a blocked thread waits for ends with aborted
+    irq_route = 54, // binds an interrupt to another notification, and delivers it to that one's core from now on; a message has to be programmed anew
 };
-inline constexpr std::uint64_t operation_count = 54;
+inline constexpr std::uint64_t operation_count = 55;
 
 inline constexpr const char* operation_names[] = {
     "null",
@@ -164,6 +165,7 @@ inline constexpr const char* operation_names[] = {
     "send",
     "reply",
     "thread_cancel",
+    "irq_route",
 };
 
 namespace pool_right {

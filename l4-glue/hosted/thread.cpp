@@ -112,7 +112,7 @@ void Timer::set(Ticks deadline) const {
 }
 
 Outcome<Irq> Irq::create(abi::Selector, abi::Selector, unsigned line, const Notification& notification,
-                         std::uint64_t bits) {
+                         std::uint64_t bits, unsigned) {
     std::lock_guard<std::mutex> lock(hosted::lines_mutex);
     if (hosted::lines.count(line))
         return Failure(Error::occupied);

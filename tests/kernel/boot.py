@@ -38,12 +38,12 @@ def run(what, machine, cores, timeout, memory=256):
     return status == 1, console + (f"\n(no end after {timeout} s)\n" if late.is_set() else "")
 
 
-def boot(build: pathlib.Path, program: str, machine=plain, cores=1, timeout=120, arguments="", memory=256, kernel="native/kernel/kernel"):
+def boot(build: pathlib.Path, program: str, machine=plain, cores=1, timeout=120, arguments="", memory=256, kernel="native/kernel/kernel", devices=()):
     """(finished, console). The program ends by QEMU's exit device; status 1 there means it wrote 0."""
     with tempfile.TemporaryDirectory() as directory:
         module = pathlib.Path(directory) / "module"
         module.write_bytes(boot_module((build / "native/tests" / (program if "/" in program else "kernel/" + program)).read_bytes()))
-        return run(["-kernel", build / kernel, "-initrd", module, "-append", arguments], machine, cores, timeout, memory)
+        return run(["-kernel", build / kernel, "-initrd", module, "-append", arguments, *devices], machine, cores, timeout, memory)
 
 
 def boot_iso(iso: pathlib.Path, machine=plain, cores=1, timeout=120):

@@ -50,12 +50,28 @@ void send(std::uint32_t id, std::uint32_t low) {
     while (local_read(local_icr_low) & 1 << 12)
         pause();
 }
+// The I/O APIC's registers are reached through an index register. Interrupt handlers use it too, on any core;
+// so it has a lock of its own, held for a few instructions by who waits for nothing else meanwhile.
+std::uint32_t io_lock;
+[[gnu::noinline, gnu::cold]] void wait_for_io() {
+    while (__atomic_exchange_n(&io_lock, 1, __ATOMIC_ACQUIRE))
+        pause();
+}
+struct IoGuard {
+    IoGuard() {
+        if (__atomic_exchange_n(&io_lock, 1, __ATOMIC_ACQUIRE)) [[unlikely]]
+            wait_for_io();
+    }
+    ~IoGuard() { __atomic_store_n(&io_lock, 0, __ATOMIC_RELEASE); }
+};
 std::uint32_t io_read(unsigned index) {
+    IoGuard guard;
     auto* io = reinterpret_cast<volatile std::uint32_t*>(device_window + page);
     io[0] = index;
     return io[4];
 }
 void io_write(unsigned index, std::uint32_t value) {
+    IoGuard guard;
     auto* io = reinterpret_cast<volatile std::uint32_t*>(device_window + page);
     io[0] = index;
     io[4] = value;
@@ -138,11 +154,26 @@ void route(unsigned line, Word vector, std::uint32_t id, std::uint16_t flags) {
     bool low = (flags & 3) == 3, level = (flags >> 2 & 3) == 3;
     routes[line] = static_cast<std::uint32_t>(vector) | (low ? 1 << 13 : 0) | (level ? 1 << 15 : 0);
     io_write(0x10 + 2 * line + 1, id << 24);
-    mask(line, true);
+    mask(line);
 }
 
-void mask(unsigned line, bool masked) {
-    io_write(0x10 + 2 * line, masked ? routes[line] | masked_bit : routes[line]);
+// The vector stays: an interrupt that is on its way to the old core is found there, and its end is
+// recognized.
+void redirect(unsigned line, std::uint32_t id) {
+    io_write(0x10 + 2 * line + 1, id << 24);
+}
+
+void mask(unsigned line) {
+    io_write(0x10 + 2 * line, routes[line] | masked_bit);
+}
+
+void end_masked(unsigned line) {
+    mask(line);
+    end_of_interrupt();
+}
+
+void unmask(unsigned line) {
+    io_write(0x10 + 2 * line, routes[line]);
 }
 
 void run_timer_down() {

@@ -52,6 +52,10 @@ inline Word read_cr4() {
 inline void write_cr4(Word v) {
     asm volatile("mov %0, %%cr4" ::"r"(v) : "memory");
 }
+// The local APIC's task priority class, without a way to the APIC.
+inline void write_task_priority(Word v) {
+    asm volatile("mov %0, %%cr8" ::"r"(v) : "memory");
+}
 inline void write_xcr0(Word v) {
     asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(v)),
                  "d"(static_cast<std::uint32_t>(v >> 32)));

@@ -61,7 +61,7 @@ private:
 class Irq {
 public:
     static Outcome<Irq> create(abi::Selector irqs, abi::Selector pool, unsigned line,
-                               const Notification& notification, std::uint64_t bits);
+                               const Notification& notification, std::uint64_t bits, unsigned priority = 0);
     void acknowledge() const;
 
 private:

@@ -60,15 +60,17 @@ private:
     abi::Selector selector_ = 0;
 };
 
-// An interrupt line bound to a notification of the same pool.
+// An interrupt line bound to a notification of the same pool. It waits while a realtime thread above the
+// priority of its handler runs.
 class Irq {
 public:
     static Outcome<Irq> create(abi::Selector irqs, abi::Selector pool, unsigned line,
-                               const Notification& notification, std::uint64_t bits) {
+                               const Notification& notification, std::uint64_t bits, unsigned priority = 0) {
         Irq made;
         made.selector_ = allocate_selector();
-        TRY(native::check(native::invoke(abi::Operation::irq_create, irqs, made.selector_, pool, line,
-                                         notification.selector(), bits)));
+        TRY(native::check(native::invoke(abi::Operation::irq_create, irqs, made.selector_, pool,
+                                         abi::interrupt_line(line, priority), notification.selector(),
+                                         bits)));
         return made;
     }
     void acknowledge() const { (void)native::invoke(abi::Operation::irq_acknowledge, selector_); }
