@@ -102,7 +102,7 @@ namespace {
 void revoke_slot(Core& core, Thread& thread, bool with_slot) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    reclaim(core);
+    reclaim();
     Lookup<Task> task(thread, r.rdi, abi::task_right::control);
     if (!task)
         return reply(r, task.error);

@@ -46,6 +46,10 @@ bool finish_task(Core& core, Thread& thread) {
     if (task.information == 0 || task.information != r.r10)
         return false;
     Budget budget;
+    if (task.dying && task.failed == Error::ok) { // by somebody else
+        reply(r, Error::dead);
+        return true;
+    }
     if (task.failed == Error::ok) {
         Error error =
             task.space.map_kernel_page(*pool, task.information, machine.information_page, 0, budget);
@@ -73,7 +77,7 @@ void invoke_task_create(Core& core, Thread& thread) {
     if (finish_task(core, thread))
         return;
     create<Task>(
-        core, thread, abi::task_right::all,
+        thread, abi::task_right::all,
         [&](Budget&) { return r.rdx > max_slots || !page_address(r.r10) ? Error::bad_argument : Error::ok; },
         [&](Task& task, Pool& pool) {
             if (Error error = task.space.create(pool); error != Error::ok)
@@ -93,7 +97,7 @@ void invoke_task_create(Core& core, Thread& thread) {
 }
 
 // thread_create(slot, task, core, buffer_address, flags)
-void invoke_thread_create(Core& core, Thread& thread) {
+void invoke_thread_create(Core&, Thread& thread) {
     Registers& r = thread.registers;
     Lookup<Task> task(thread, r.rdx, abi::task_right::control);
     if (!task)
@@ -133,22 +137,22 @@ void invoke_thread_create(Core& core, Thread& thread) {
         task->threads = &made;
         return Error::ok;
     };
-    create<Thread>(core, thread, abi::thread_right::all, prepare, fill, thread_cost);
+    create<Thread>(thread, abi::thread_right::all, prepare, fill, thread_cost);
 }
 
-void invoke_endpoint_create(Core& core, Thread& thread) {
-    create<Endpoint>(core, thread, abi::endpoint_right::all, nothing_to_prepare,
+void invoke_endpoint_create(Core&, Thread& thread) {
+    create<Endpoint>(thread, abi::endpoint_right::all, nothing_to_prepare,
                      [&](Endpoint& endpoint, Pool&) { return take_core(endpoint, thread.registers.rdx); });
 }
 
-void invoke_notification_create(Core& core, Thread& thread) {
+void invoke_notification_create(Core&, Thread& thread) {
     create<Notification>(
-        core, thread, abi::notification_right::all, nothing_to_prepare,
+        thread, abi::notification_right::all, nothing_to_prepare,
         [&](Notification& notification, Pool&) { return take_core(notification, thread.registers.rdx); });
 }
 
 // vcpu_create(slot, thread, page_address, notification)
-void invoke_vcpu_create(Core& core, Thread& thread) {
+void invoke_vcpu_create(Core&, Thread& thread) {
     Registers& r = thread.registers;
     Lookup<Thread> owner(thread, r.rdx, abi::thread_right::control);
     if (!owner)
@@ -165,7 +169,7 @@ void invoke_vcpu_create(Core& core, Thread& thread) {
             return Error::wrong_state;
         if (notification->core != owner->core)
             return Error::wrong_core;
-        if (owner->state != ThreadState::inactive && owner.object != &thread)
+        if ((owner->state != ThreadState::inactive || owner->start_pending) && owner.object != &thread)
             return Error::wrong_state;
         if (vcpus_of_core[owner->core] == max_vcpus)
             return Error::limit;
@@ -190,11 +194,11 @@ void invoke_vcpu_create(Core& core, Thread& thread) {
         ++vcpus_of_core[vcpu.core];
         return Error::ok;
     };
-    create<Vcpu>(core, thread, abi::vcpu_right::all, prepare, fill, vcpu_cost);
+    create<Vcpu>(thread, abi::vcpu_right::all, prepare, fill, vcpu_cost);
 }
 
 // timer_create(slot, notification, bits)
-void invoke_timer_create(Core& core, Thread& thread) {
+void invoke_timer_create(Core&, Thread& thread) {
     Registers& r = thread.registers;
     Lookup<Notification> notification(thread, r.rdx, abi::notification_right::signal);
     if (!notification)
@@ -208,7 +212,7 @@ void invoke_timer_create(Core& core, Thread& thread) {
         timer.bits = r.r10;
         return Error::ok;
     };
-    create<Timer>(core, thread, abi::timer_right::all, prepare, fill);
+    create<Timer>(thread, abi::timer_right::all, prepare, fill);
 }
 
 } // namespace kernel

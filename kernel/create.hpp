@@ -13,11 +13,11 @@ inline constexpr int small_cost = 200; // of an object without pages of its own
 // stays when it takes several steps (would_block: it goes on where it stopped when it is called again);
 // `fill` completes the object or says why not.
 template <class T, class Prepare, class Fill>
-void create(Core& core, Thread& thread, std::uint32_t rights, Prepare prepare, Fill fill,
-            int cost = small_cost, std::uint32_t needed = abi::pool_right::create) {
+void create(Thread& thread, std::uint32_t rights, Prepare prepare, Fill fill, int cost = small_cost,
+            std::uint32_t needed = abi::pool_right::create) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    reclaim(core);
+    reclaim();
     Lookup<Pool> pool(thread, r.rdi, needed);
     if (!pool)
         return reply(r, pool.error);

@@ -99,7 +99,7 @@ template <class T>
 void destroy(Core& core, Thread& thread, std::uint32_t right) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    reclaim(core);
+    reclaim();
     Capability* slot = thread.task->table.slot(static_cast<Selector>(r.rdi));
     if (!slot || slot->object()->type != T::kind)
         return reply(r, Error::bad_capability);

@@ -117,7 +117,7 @@ Error map_page(Binding& binding, Word address, Word offset, Word flags) {
         return Error::bad_range;
     LockGuard guard(structure_lock);
     Task* task = binding.task;
-    if (!task || task->dying)
+    if (binding.dying || task->dying) // since it was looked up
         return Error::dead;
     bool flush = false;
     Budget budget(4 * Budget::step); // one page: three tables at most, or one to be split

@@ -8,14 +8,12 @@
 namespace kernel {
 
 enum Request : std::uint32_t {
-    request_start = 1,    // thread: make it ready
-    request_stop = 2,     // thread: make it inactive
-    request_signal = 4,   // notification: bits wait in remote_bits
-    request_kill = 8,     // any: leave all queues; `killed` is set afterwards
-    request_bind = 16,    // thread: bind the context that it is asked to
-    request_unbind = 32,  // thread: give its own context up
-    request_migrate = 64, // thread: move to the core that it is asked to
-    request_cancel = 128, // thread: what it waits for ends with aborted
+    request_start = 1,   // thread: make it ready
+    request_stop = 2,    // thread: make it inactive
+    request_signal = 4,  // notification: bits wait in remote_bits
+    request_kill = 8,    // any: leave all queues; `killed` is set afterwards
+    request_asked = 16,  // thread: do what `asked` says
+    request_cancel = 32, // thread: what it waits for ends with aborted
 };
 
 // An object with a home core, whose queues only that core touches.

@@ -48,14 +48,13 @@ void reply_message(Registers& r, const Irq& irq) {
 }
 
 // Makes the object with a free vector; rdi irqs, rsi slot, rdx pool. nullptr after a reply or restart.
-Irq* make_irq(Core& core, Thread& thread, Word notification_selector, Word bits, std::uint32_t line,
-              Word priority) {
+Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32_t line, Word priority) {
     Registers& r = thread.registers;
     auto fail = [&](Error error) {
         reply(r, error);
         return nullptr;
     };
-    reclaim(core);
+    reclaim();
     Lookup<Pool> pool(thread, r.rdx, abi::pool_right::create);
     if (!pool)
         return fail(pool.error);
@@ -137,7 +136,7 @@ void release_interrupt(Irq& irq) {
 
 // irq_create(slot, pool, line | priority << 32, notification, bits): ISA lines go where the firmware routes
 // them
-void invoke_irq_create(Core& core, Thread& thread) {
+void invoke_irq_create(Core&, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
     Lookup<Irqs> creator(thread, r.rdi, abi::irqs_right::create);
@@ -150,20 +149,20 @@ void invoke_irq_create(Core& core, Thread& thread) {
     if (line < machine.ioapic_first_line || line - machine.ioapic_first_line >= arch::ioapic_lines())
         return reply(r, Error::bad_argument);
     line -= machine.ioapic_first_line;
-    if (Irq* irq = make_irq(core, thread, r.r8, r.r9, static_cast<std::uint32_t>(line), priority)) {
+    if (Irq* irq = make_irq(thread, r.r8, r.r9, static_cast<std::uint32_t>(line), priority)) {
         arch::route(irq->line, irq->vector, apic_id_of(*irq->notification), flags);
         arch::unmask(irq->line);
     }
 }
 
 // msi_create(slot, pool, notification, bits, priority) -> address, data
-void invoke_msi_create(Core& core, Thread& thread) {
+void invoke_msi_create(Core&, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
     Lookup<Irqs> creator(thread, r.rdi, abi::irqs_right::create);
     if (!creator)
         return reply(r, creator.error);
-    make_irq(core, thread, r.r10, r.r8, Irq::no_line, r.r9);
+    make_irq(thread, r.r10, r.r8, Irq::no_line, r.r9);
 }
 
 // irq_route(notification) -> address, data

@@ -55,10 +55,10 @@ void publish_derived(Thread& thread, Object& object, std::uint32_t rights, Word 
 
 // pool_create(slot, pages): the child appears in its slot at once and is filled in steps; it serves when it
 // is full.
-void invoke_pool_create(Core& core, Thread& thread) {
+void invoke_pool_create(Core&, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    reclaim(core);
+    reclaim();
     Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
     if (!pool)
         return reply(r, pool.error);
@@ -93,10 +93,10 @@ void invoke_pool_create(Core& core, Thread& thread) {
 }
 
 // pool_info(): after what was destroyed before has been freed
-void invoke_pool_info(Core& core, Thread& thread) {
+void invoke_pool_info(Core&, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    reclaim(core);
+    reclaim();
     Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
     if (!pool)
         return reply(r, pool.error);
@@ -107,10 +107,10 @@ void invoke_pool_info(Core& core, Thread& thread) {
 }
 
 // region_carve(slot, pool, offset, size, rights)
-void invoke_region_carve(Core& core, Thread& thread) {
+void invoke_region_carve(Core&, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    reclaim(core);
+    reclaim();
     Lookup<Region> region(thread, r.rdi, abi::region_right::carve);
     if (!region)
         return reply(r, region.error);
@@ -139,10 +139,10 @@ void invoke_region_info(Core&, Thread& thread) {
 }
 
 // bind(slot, pool, region)
-void invoke_bind(Core& core, Thread& thread) {
+void invoke_bind(Core&, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    reclaim(core);
+    reclaim();
     Lookup<Task> task(thread, r.rdi, abi::task_right::map);
     if (!task)
         return reply(r, task.error);
@@ -191,7 +191,7 @@ void invoke_map(Core&, Thread& thread) {
         return reply(r, error, 0);
     LockGuard guard(structure_lock);
     Task* task = binding->task;
-    if (!task || task->dying)
+    if (binding->dying || task->dying) // since it was looked up
         return reply(r, Error::dead, 0);
     bool flush = false;
     Word done;

@@ -37,9 +37,8 @@ void leave_core(Core& core, Thread& thread) {
 
 } // namespace
 
-void migrate_thread(Core& core, Thread& thread) {
-    const Asked& asked = thread.asked;
-    if (!may_migrate(thread) || thread.core == asked.core || (asked.context && asked.context->owner))
+void migrate_thread(Core& core, Thread& thread, const Move& move) {
+    if (!may_migrate(thread) || thread.core == move.core || (move.context && move.context->owner))
         return;
     bool runs = thread.state != ThreadState::inactive && thread.state != ThreadState::faulted;
     if (runs && thread.state != ThreadState::ready)
@@ -47,17 +46,17 @@ void migrate_thread(Core& core, Thread& thread) {
     leave_core(core, thread);
     if (thread.own_context)
         thread.own_context->owner = nullptr;
-    thread.own_context = thread.context = asked.context;
-    if (asked.context)
-        asked.context->owner = &thread;
-    thread.fault_endpoint = asked.endpoint;
-    thread.fault_badge = asked.badge;
+    thread.own_context = thread.context = move.context;
+    if (move.context)
+        move.context->owner = &thread;
+    thread.fault_endpoint = move.endpoint;
+    thread.fault_badge = move.badge;
     if (runs) { // as thread_start for another core
         thread.state = ThreadState::ready;
         thread.start_pending = true;
     }
-    thread.home = &cores[asked.core];
-    __atomic_store_n(&thread.core, asked.core, __ATOMIC_RELEASE);
+    thread.home = &cores[move.core];
+    __atomic_store_n(&thread.core, move.core, __ATOMIC_RELEASE);
     if (runs)
         send_request(thread, request_start);
 }
@@ -71,12 +70,12 @@ void invoke_thread_migrate(Core& core, Thread& thread) {
         return reply(r, target.error);
     if (r.rsi >= core_count)
         return reply(r, Error::bad_argument);
-    Asked asked{static_cast<std::uint8_t>(r.rsi), nullptr, nullptr, 0};
+    Move move{static_cast<std::uint8_t>(r.rsi), nullptr, nullptr, 0};
     if (r.rdx) {
         Lookup<SchedulingContext> context(thread, r.rdx, abi::scheduling_right::bind);
         if (!context)
             return reply(r, context.error);
-        if (context->core != asked.core)
+        if (context->core != move.core)
             return reply(r, Error::wrong_core);
         if (!outlives(*context, target->pool))
             return reply(r, Error::bad_argument);
@@ -84,31 +83,32 @@ void invoke_thread_migrate(Core& core, Thread& thread) {
             return reply(r, Error::occupied);
         if (target->base_priority > context->priority_limit)
             return reply(r, Error::no_right);
-        asked.context = context.object;
+        move.context = context.object;
     }
     if (r.r10) {
         Lookup<Endpoint> endpoint(thread, r.r10, abi::endpoint_right::send);
         if (!endpoint)
             return reply(r, endpoint.error);
-        if (endpoint->core != asked.core)
+        if (endpoint->core != move.core)
             return reply(r, Error::wrong_core);
         if (!outlives(*endpoint, target->pool))
             return reply(r, Error::bad_argument);
-        asked.endpoint = endpoint.object;
-        asked.badge = endpoint.badge;
+        move.endpoint = endpoint.object;
+        move.badge = endpoint.badge;
     }
-    if (target->core == asked.core) // it has arrived, or was there before
-        return reply(r, target->own_context == asked.context ? Error::ok : Error::wrong_state);
+    if (target->core == move.core) // it has arrived, or was there before
+        return reply(r, target->own_context == move.context ? Error::ok : Error::wrong_state);
     if (target->start_pending)
         return restart(r);
     if (!may_migrate(*target))
         return reply(r, Error::wrong_state);
-    target->asked = asked;
     if (target->core == core.index) {
         reply(r, Error::ok);
-        return migrate_thread(core, *target);
+        return migrate_thread(core, *target, move);
     }
-    send_request(*target, request_migrate);
+    target->asked.move = move;
+    target->asked.moves = true;
+    send_request(*target, request_asked);
     restart(r);
 }
 

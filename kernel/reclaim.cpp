@@ -26,13 +26,12 @@ void begin_measurement() {
     measuring = true;
 }
 
-bool measurement_done(const Core& self) {
-    for (unsigned i = 0; i < core_count; ++i) {
-        if (&cores[i] == &self || !(snapshot[i] & 1))
-            continue; // this core holds no old pointer here; others were outside
-        if (__atomic_load_n(&cores[i].sequence, __ATOMIC_SEQ_CST) == snapshot[i])
+// This core too must have left the kernel since: an operation may look something up, wait for the lock, and
+// only then come here.
+bool measurement_done() {
+    for (unsigned i = 0; i < core_count; ++i)
+        if (snapshot[i] & 1 && __atomic_load_n(&cores[i].sequence, __ATOMIC_SEQ_CST) == snapshot[i])
             return false;
-    }
     return true;
 }
 
@@ -126,8 +125,8 @@ void bury(Object& object) {
     waiting = &object;
 }
 
-void reclaim(Core& core) {
-    if (measuring && measurement_done(core)) {
+void reclaim() {
+    if (measuring && measurement_done()) {
         measuring = false;
         ready = leaving;
         leaving = nullptr;

@@ -32,7 +32,7 @@ Error copy_capability(Task& to, Selector slot, Capability& source, std::uint32_t
 // Step 5.
 void bury(Object& object);
 // Frees a few of those that have been buried long enough. Called by operations that allocate or destroy.
-void reclaim(Core& core);
+void reclaim();
 // Gives back an object that was made but never published.
 void discard(Object& object);
 

@@ -26,7 +26,26 @@ bool kill_notification(Core& core, Notification& notification) {
     return true;
 }
 
+// What `asked` says. The holder of structure_lock never waits for this core to leave the handler.
+void do_what_is_asked(Core& core, Thread& thread) {
+    LockGuard guard(structure_lock);
+    Asked& asked = thread.asked;
+    if (asked.unbind && asked.unbind == thread.own_context)
+        unbind_context(core, thread);
+    asked.unbind = nullptr;
+    if (asked.bind && asked.bind->core == core.index)
+        bind_context(core, thread, *asked.bind);
+    asked.bind = nullptr;
+    if (asked.moves)
+        migrate_thread(core, thread, asked.move);
+    asked.moves = false;
+}
+
 void handle_request(Core& core, CoreObject& object, std::uint32_t requests) {
+    // What has been killed is in no queue and comes into none, and its memory waits only for who looks at it
+    // here; so it is not sent on either.
+    if (__atomic_load_n(&object.killed, __ATOMIC_ACQUIRE))
+        return;
     if (object.core != core.index) // a thread that has moved meanwhile
         return send_request(object, requests);
     if (requests & request_kill)
@@ -38,36 +57,21 @@ void handle_request(Core& core, CoreObject& object, std::uint32_t requests) {
     if (object.type != Type::thread)
         return;
     auto& thread = static_cast<Thread&>(object);
-    if (requests & (request_bind | request_unbind | request_migrate)) {
-        LockGuard guard(
-            structure_lock); // for `asked`; its holder never waits for this core to leave the handler
-        if (requests & request_unbind)
-            unbind_context(core, thread);
-        if (requests & request_bind && thread.asked.context && thread.asked.context->core == core.index)
-            bind_context(core, thread, *thread.asked.context);
-        if (requests & request_migrate)
-            migrate_thread(core, thread);
-        thread.asked = {};
-    }
+    if (requests & request_asked)
+        do_what_is_asked(core, thread);
     if (thread.core != core.index) { // moved just now
         if (std::uint32_t rest = requests & (request_stop | request_start))
             send_request(thread, rest);
         return;
     }
-    // A stop that comes again after it was done may meet the next start: the state is read before the
-    // count.
-    ThreadState state;
-    __atomic_load(&thread.state, &state, __ATOMIC_ACQUIRE);
-    if (state == ThreadState::inactive || state == ThreadState::faulted || state == ThreadState::dead)
-        return;
     if (requests & request_cancel)
         cancel(core, thread, Error::aborted);
+    if (is_inactive(thread)) // before the look at `starts`: a stop that comes again may meet the next start
+        return;
     if (requests & request_stop && thread.stop_for == __atomic_load_n(&thread.starts, __ATOMIC_ACQUIRE))
         stop_thread(core, thread);
-    else if (requests & request_start && thread.start_pending) {
-        thread.start_pending = false;
-        make_ready(core, thread);
-    }
+    else if (requests & request_start)
+        arrive(core, thread);
 }
 
 } // namespace

@@ -37,6 +37,7 @@ inline void set_timeout(Core& core, Thread& thread, Word deadline) {
 void finish(Core& core, Thread& thread, Error error);
 
 void stop_thread(Core& core, Thread& thread); // inactive; a blocked operation ends with aborted
+void arrive(Core& core, Thread& thread);      // who was started on another core, or comes from there
 // The thread leaves everything for good; its home core calls it.
 void kill_thread(Core& core, Thread& thread);
 void handle_inbox(Core& core);

@@ -15,8 +15,8 @@ bool outlives(const Object& object, const Pool* pool);
 // On the thread's home core; nothing happens if it may not be (any more): the operation that asked sees that.
 void bind_context(Core& core, Thread& thread, SchedulingContext& context);
 void unbind_context(Core& core, Thread& thread);
-// What `asked` says; structure_lock.
-void migrate_thread(Core& core, Thread& thread);
+// structure_lock
+void migrate_thread(Core& core, Thread& thread, const Move& move);
 // The context's budget is used up.
 void tell_exhausted(SchedulingContext& context);
 // The core need no longer keep what was promised to the context; structure_lock.

@@ -63,7 +63,8 @@ void bind_context(Core& core, Thread& thread, SchedulingContext& context) {
     if (thread.context) // a caller's: its own comes after the reply
         return;
     thread.context = &context;
-    if (thread.state == ThreadState::ready && core.current != &thread)
+    // One that arrives from another core is made ready by that.
+    if (thread.state == ThreadState::ready && core.current != &thread && !thread.start_pending)
         make_ready(core, thread);
 }
 
@@ -91,7 +92,7 @@ void tell_exhausted(SchedulingContext& context) {
 }
 
 // scheduling_create(slot, core, budget, period, priority_limit | flags): period 0 is without limit
-void invoke_scheduling_create(Core& core, Thread& thread) {
+void invoke_scheduling_create(Core&, Thread& thread) {
     Registers& r = thread.registers;
     auto prepare = [&](Budget&) {
         Word budget = r.r10, period = r.r8;
@@ -108,7 +109,7 @@ void invoke_scheduling_create(Core& core, Thread& thread) {
         context.replenishments.reset(r.r10, r.r8, arch::read_tsc());
         return admit(context, r.r10, r.r8, r.r9 & abi::scheduling_guaranteed);
     };
-    create<SchedulingContext>(core, thread, abi::scheduling_right::all, prepare, fill, small_cost,
+    create<SchedulingContext>(thread, abi::scheduling_right::all, prepare, fill, small_cost,
                               abi::pool_right::schedule);
 }
 
@@ -138,8 +139,8 @@ void invoke_scheduling_bind(Core& core, Thread& thread) {
         bind_context(core, *target, *context);
         return reply(r, Error::ok);
     }
-    target->asked.context = context.object;
-    send_request(*target, request_bind);
+    target->asked.bind = context.object;
+    send_request(*target, request_asked);
     restart(r);
 }
 
@@ -159,7 +160,8 @@ void invoke_scheduling_unbind(Core& core, Thread& thread) {
         reply(r, Error::ok);
         return unbind_context(core, *owner);
     }
-    send_request(*owner, request_unbind);
+    owner->asked.unbind = context.object;
+    send_request(*owner, request_asked);
     restart(r);
 }
 

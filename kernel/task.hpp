@@ -30,7 +30,7 @@ struct Task : Object {
 
 struct Binding : Object {
     static constexpr Type kind = Type::binding;
-    Task* task = nullptr;    // immutable until the task dies, then nullptr
+    Task* task = nullptr;    // immutable; goes before the task does
     Word base = 0, size = 0; // of the region, immutable
     std::uint32_t rights = 0;
     unsigned tag = 0;   // immutable: in the page-table entries that were made through it

@@ -24,8 +24,17 @@ void detach(Core& core, Thread& thread) {
     }
 }
 
-bool is_inactive(const Thread& thread) {
-    return thread.state == ThreadState::inactive || thread.state == ThreadState::faulted;
+// On the home core, of a thread that it has left.
+void start_here(Core& core, Thread& thread, Word rip, Word rsp, Word argument) {
+    Registers& start = thread.registers;
+    start = {};
+    start.rip = rip;
+    start.rsp = rsp;
+    start.rdi = argument;
+    start.rflags = arch::rflags_fixed | arch::rflags_interrupts;
+    start.cs = arch::user_code;
+    start.ss = arch::user_data;
+    make_ready(core, thread);
 }
 
 } // namespace
@@ -37,8 +46,19 @@ void stop_thread(Core& core, Thread& thread) {
     detach(core, thread);
     if (blocked)
         thread.registers.rax = static_cast<Word>(Error::aborted);
-    thread.start_pending = false;
     thread.state = ThreadState::inactive;
+    __atomic_store_n(&thread.start_pending, false, __ATOMIC_RELEASE); // from here on it can be started
+}
+
+// request_start: who started it elsewhere left the arguments; who has moved here goes on where it was.
+void arrive(Core& core, Thread& thread) {
+    if (!thread.start_pending)
+        return;
+    if (thread.state == ThreadState::ready)
+        make_ready(core, thread);
+    else
+        start_here(core, thread, thread.start_rip, thread.start_rsp, thread.start_argument);
+    __atomic_store_n(&thread.start_pending, false, __ATOMIC_RELEASE);
 }
 
 void kill_thread(Core& core, Thread& thread) {
@@ -52,6 +72,7 @@ void kill_thread(Core& core, Thread& thread) {
         thread.vcpu->notification->vcpu = nullptr;
     if (thread.own_context)
         thread.own_context->owner = nullptr;
+    thread.own_context = thread.context = nullptr; // may be another thread's now
 }
 
 // thread_configure(priority, scheduling, fault_endpoint, notification): before the thread is started
@@ -136,21 +157,14 @@ void invoke_thread_start(Core& core, Thread& thread) {
         return reply(r, Error::bad_address);
     if (!is_inactive(*target))
         return reply(r, Error::wrong_state);
-    Registers& start = target->registers;
-    start = {};
-    start.rip = r.rsi;
-    start.rsp = r.rdx;
-    start.rdi = r.r10;
-    start.rflags = arch::rflags_fixed | arch::rflags_interrupts;
-    start.cs = arch::user_code;
-    start.ss = arch::user_data;
     reply(r, Error::ok);
     __atomic_store_n(&target->starts, target->starts + 1, __ATOMIC_RELEASE);
     if (target->core == core.index)
-        return make_ready(core, *target);
-    target->start_pending = true;
-    ThreadState ready = ThreadState::ready; // from here on there is something to stop
-    __atomic_store(&target->state, &ready, __ATOMIC_RELEASE);
+        return start_here(core, *target, r.rsi, r.rdx, r.r10);
+    target->start_rip = r.rsi;
+    target->start_rsp = r.rdx;
+    target->start_argument = r.r10;
+    __atomic_store_n(&target->start_pending, true, __ATOMIC_RELEASE); // now there is something to stop
     send_request(*target, request_start);
 }
 
@@ -178,7 +192,8 @@ void invoke_thread_info(Core&, Thread& thread) {
     Lookup<Thread> target(thread, r.rdi, abi::thread_right::control);
     if (!target)
         return reply(r, target.error);
-    reply(r, Error::ok, static_cast<Word>(target->state));
+    ThreadState state = target->start_pending ? ThreadState::ready : target->state;
+    reply(r, Error::ok, static_cast<Word>(state));
     r.rsi = target->ticks;
 }
 

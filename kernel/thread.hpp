@@ -32,12 +32,21 @@ struct ThreadQueue {
     }
 };
 
-// What another core asks of a thread besides request bits.
-struct Asked {
+// Where a thread is asked to move, and what it has there.
+struct Move {
     std::uint8_t core = 0;
     SchedulingContext* context = nullptr;
     Endpoint* endpoint = nullptr;
     Word badge = 0;
+};
+
+// What other cores ask of a thread besides request bits. Each is taken back when it has been looked at, so
+// that a request that comes late finds nothing; the contexts live at least as long as the thread.
+struct Asked {
+    SchedulingContext* bind = nullptr;
+    SchedulingContext* unbind = nullptr;
+    bool moves = false;
+    Move move;
 };
 
 struct Thread : CoreObject {
@@ -63,8 +72,10 @@ struct Thread : CoreObject {
     Word ready_since = 0;
 
     Word starts = 0; // structure_lock for writing: how often it was started
-    bool start_pending =
-        false;         // request_start is under way; written by the starter while the thread is inactive
+    // request_start is under way: set by who starts it elsewhere (structure_lock) or moves it, taken back
+    // here. The state stays what it was, because this core may not have left the thread yet.
+    bool start_pending = false;
+    Word start_rip = 0, start_rsp = 0, start_argument = 0; // of a pending start
     Word stop_for = 0; // the start that request_stop is meant for; an older request has nothing to stop
 
     Thread* caller = nullptr;      // who waits for this thread's reply
@@ -105,6 +116,15 @@ inline bool is_plain(const Thread& thread) {
     return both < abi::realtime_priority;
 }
 static_assert(offsetof(Thread, uses_fpu) == offsetof(Thread, priority) + 1);
+
+// Whether it can be started. Without the core's leave, as another core may ask: the state before the start.
+inline bool is_inactive(const Thread& thread) {
+    if (__atomic_load_n(&thread.start_pending, __ATOMIC_ACQUIRE))
+        return false;
+    ThreadState state;
+    __atomic_load(&thread.state, &state, __ATOMIC_ACQUIRE);
+    return state == ThreadState::inactive || state == ThreadState::faulted;
+}
 
 inline void ThreadQueue::push(Thread& thread) {
     thread.queue = this;
