@@ -30,6 +30,8 @@ public:
         left_ -= static_cast<int>(n) * cost;
         return n;
     }
+    // What was paid for and not needed.
+    void put_back(int cost, unsigned things) { left_ += static_cast<int>(things) * cost; }
 
 private:
     int left_;

@@ -137,8 +137,10 @@ Capability* CapabilityTable::next_occupied(Pool& pool, unsigned& at, Budget& bud
             unsigned end = first + capabilities_per_page; // the page's last slots may lie beyond the table
             unsigned run = budget.afford(Budget::entry / 2, end - at);
             for (unsigned stop = at + run; at < stop; ++at)
-                if (page[at - first].word)
+                if (page[at - first].word) {
+                    budget.put_back(Budget::entry / 2, stop - at - 1); // for what is done with the slot
                     return &page[at - first];
+                }
             if (at < end)
                 return nullptr;
             if (!budget.take(Budget::free_block))
