@@ -176,7 +176,7 @@ void forget_fpu(Core& core) {
     set_task_switched(core, false);
     arch::restore_fpu(machine.clean_fpu, machine.xsave_mask);
     core.fpu_owner = nullptr;
-    if (core.current && core.current->no_fpu) // whose registers stay locked
+    if (core.current && !core.current->uses_fpu) // whose registers stay locked
         set_task_switched(core, true);
 }
 

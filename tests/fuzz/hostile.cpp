@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A hostile worker: threads of two child tasks on all cores invoke anything with anything, on objects that
-// they share, each able to destroy all of them; meanwhile the worker stops, starts and finally destroys them.
-// No result is checked but one: after a round all pages are back.
-#include "tests/fuzz/fuzz.hpp"
+// A hostile worker: threads of two child tasks on all cores invoke anything with anything
+// (hostile_child.cpp), on objects that they share, each able to destroy all of them; meanwhile the worker
+// sets free what got stuck, gives back what they lost, and finally destroys them. No result is checked but
+// one: after a round all pages are back.
+#include "tests/fuzz/hostile.hpp"
 
 extern "C" char child_section_start[];
 
@@ -10,100 +11,83 @@ namespace fuzz {
 
 namespace {
 
-constexpr unsigned threads = 6, tasks = 2, pool_pages = 330, table_slots = 64;
-constexpr Word vcpu_address = 0x4500'0000, play_address = 0x5000'0000;
+constexpr unsigned threads = hostile_threads, tasks = 2, pool_pages = 330, table_slots = hostile_slots;
 
 Selector next;
 Selector task[tasks], thread[threads], sandbox;
+Selector time[threads][abi::max_cores]; // a context of each core, for a thread that may have moved there
+struct Shared {
+    Selector what;
+    std::uint32_t rights;
+    Word badge;
+} shared[table_slots];
 
-// Half a gigabyte of nonsense that often means something: selectors, addresses, sizes, flags, extremes.
-IN_CHILD Word any_argument(Word& state) {
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    Word x = state * 0x2545'f491'4f6c'dd1d >> 8, small = x >> 8 & 63;
-    switch (x & 15) {
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-    case 4:
-        return small;
-    case 5:
-    case 6:
-        return play_address + small * page;
-    case 7:
-        return play_address + small * abi::large_page_size;
-    case 8:
-        return small * page;
-    case 9:
-        return ~Word{0} >> (x >> 8 & 63);
-    case 10:
-        return Word{1} << small;
-    case 11:
-        return puppet_address + (x >> 8 & 7) * page;
-    case 12:
-        return vcpu_address + (x >> 8 & 7) * page;
-    case 13:
-        return x;
-    default:
-        return x >> 8 & 7;
-    }
-}
-
-IN_CHILD void hostile_main(Word index) {
-    auto& count = *reinterpret_cast<volatile Word*>(puppet_address + index * page);
-    auto& seed = *reinterpret_cast<volatile Word*>(puppet_address + index * page + 8);
-    auto& vcpu = *reinterpret_cast<volatile abi::VcpuPage*>(vcpu_address + index * page);
-    Word state = seed;
-    for (;;) {
-        seed = state;
-        count = count + 1;
-        auto operation = static_cast<Operation>(any_argument(state) % (abi::operation_count + 1));
-        auto selector = static_cast<Selector>(any_argument(state) & 63);
-        if (any_argument(state) % 32 == 0)
-            selector = static_cast<Selector>(any_argument(state));
-        bool waits = operation == Operation::wait || operation == Operation::vcpu_wait;
-        bool message = operation == Operation::call || operation == Operation::receive ||
-                       operation == Operation::reply_wait;
-        bool destroys = operation == Operation::pool_destroy || operation == Operation::task_destroy ||
-                        operation == Operation::thread_destroy;
-        if ((waits || message || operation == Operation::thread_stop) && any_argument(state) % 4)
-            continue;
-        if (destroys && any_argument(state) % 64)
-            continue;
-        if (message) {
-            Message sent{any_argument(state), {any_argument(state), any_argument(state)}, 0};
-            (void)exchange(operation, selector, sent);
-            continue;
-        }
-        if (operation == Operation::vcpu_run && any_argument(state) % 4 == 0) {
-            vcpu.user.rip =
-                any_argument(state) % 2 ? reinterpret_cast<Word>(&hostile_main) : any_argument(state);
-            vcpu.user.rsp = puppet_address + index * page + page - 8;
-            vcpu.user.rdi = index;
-            vcpu.user.rflags = any_argument(state);
-            vcpu.user.vector = any_argument(state) % 2 ? abi::vector_system_call : 0;
-            vcpu.pending = 0;
-            vcpu.deadline = any_argument(state);
-            vcpu.fs_base = any_argument(state);
-            vcpu.upcall_enable = any_argument(state) % 2;
-            vcpu.upcall_entry = reinterpret_cast<Word>(&hostile_main);
-            vcpu.upcall_stack = puppet_address + index * page + page - 8;
-        }
-        if (operation == Operation::vcpu_run) {
-            (void)glue::native::run_vcpu(selector);
-            continue;
-        }
-        (void)invoke(operation, selector, any_argument(state), any_argument(state), any_argument(state),
-                     any_argument(state), any_argument(state));
-    }
-}
+// The arguments of each operation, as Layout says.
+constexpr struct {
+    Operation operation;
+    char arguments[8];
+} arguments_of[] = {
+    {Operation::pool_create, "pkP"},
+    {Operation::pool_info, "p"},
+    {Operation::pool_destroy, "p"},
+    {Operation::region_carve, "rkpOO1"},
+    {Operation::region_info, "r"},
+    {Operation::task_create, "pkk0"},
+    {Operation::capability_copy, "tktk10"},
+    {Operation::capability_delete, "tk"},
+    {Operation::bind, "tkpr"},
+    {Operation::map, "bAOPF"},
+    {Operation::unmap, "tAP"},
+    {Operation::protect, "tAPF"},
+    {Operation::thread_create, "pktcA0"},
+    {Operation::thread_configure, "hRsen"},
+    {Operation::thread_start, "hXYk"},
+    {Operation::thread_stop, "h"},
+    {Operation::thread_info, "h"},
+    {Operation::thread_destroy, "h"},
+    {Operation::task_destroy, "t"},
+    {Operation::endpoint_create, "pkc"},
+    {Operation::notification_create, "pkc"},
+    {Operation::vcpu_create, "pkhAn"},
+    {Operation::vcpu_run, "t"},
+    {Operation::timer_create, "pkn1"},
+    {Operation::timer_set, "mD"},
+    {Operation::signal, "n"},
+    {Operation::wait, "nD"},
+    {Operation::poll, "n"},
+    {Operation::call, "e"},
+    {Operation::receive, "e"},
+    {Operation::reply_wait, "e"},
+    {Operation::statistics, "pc"},
+    {Operation::capability_move, "tktk"},
+    {Operation::capability_revoke, "tk"},
+    {Operation::task_grow, "tP"},
+    {Operation::scheduling_bind, "sh"},
+    {Operation::scheduling_unbind, "s"},
+    {Operation::scheduling_configure, "sn1"},
+    {Operation::scheduling_info, "sc"},
+    {Operation::thread_migrate, "hcs0"},
+    {Operation::core_info, "pc"},
+    {Operation::send, "e"},
+    {Operation::thread_cancel, "h"},
+};
 
 // Both tables get the same: all that the sandbox has, and what the workers share.
-void share(Selector slot, Selector what, std::uint32_t rights, Word badge = 0) {
+void give(Selector slot) {
+    const Shared& s = shared[slot];
     for (Selector to : task)
-        (void)invoke(Operation::capability_copy, to, slot, abi::root_task, what, rights, badge);
+        (void)invoke(Operation::capability_copy, to, slot, abi::root_task, s.what, s.rights, s.badge);
+}
+
+void share(char kind, Selector slot, Selector what, std::uint32_t rights, Word badge = 0) {
+    shared[slot] = {what, rights, badge};
+    layout().kind[slot] = kind;
+    give(slot);
+}
+
+void start(unsigned which) {
+    (void)invoke(Operation::thread_start, thread[which], reinterpret_cast<Word>(&hostile_main),
+                 puppet_address + which * page + page - 8, which);
 }
 
 void make_sandbox() {
@@ -116,6 +100,12 @@ void make_sandbox() {
         }
     };
     next = first_free;
+    layout() = {};
+    for (auto& known : arguments_of)
+        for (unsigned i = 0; i < sizeof known.arguments; ++i)
+            layout().arguments[static_cast<unsigned>(known.operation)][i] = known.arguments[i];
+    for (Shared& s : shared)
+        s = {};
     sandbox = next++;
     must("pool_create", invoke(Operation::pool_create, abi::root_pool, sandbox, pool_pages));
     Selector slot = 1;
@@ -133,21 +123,21 @@ void make_sandbox() {
             done += reply.value;
         }
         must("map",
-             invoke(Operation::map, pages, puppet_address, 0, threads, abi::map_read | abi::map_write));
+             invoke(Operation::map, pages, puppet_address, 0, threads + 1, abi::map_read | abi::map_write));
     }
     for (unsigned i = 0; i < tasks; ++i) {
         Selector ram = next++;
         must("bind", invoke(Operation::bind, task[i], ram, sandbox, abi::root_ram));
-        share(slot++, task[i], ~0u);
-        share(slot++, ram, ~0u);
+        share('t', slot++, task[i], ~0u);
+        share('b', slot++, ram, ~0u);
     }
-    share(slot++, sandbox, abi::pool_right::create | abi::pool_right::destroy);
+    share('p', slot++, sandbox, abi::pool_right::create | abi::pool_right::destroy);
     Selector inner = next++, region = next++;
     must("inner pool", invoke(Operation::pool_create, sandbox, inner, pool_pages / 4));
     must("region", invoke(Operation::region_carve, abi::root_ram, region, sandbox, 0, ram_pages * page,
                           abi::region_right::all));
-    share(slot++, inner, abi::pool_right::create | abi::pool_right::destroy);
-    share(slot++, region, ~0u);
+    share('p', slot++, inner, abi::pool_right::create | abi::pool_right::destroy);
+    share('r', slot++, region, ~0u);
     Selector notification[abi::max_cores];
     for (unsigned core = 0; core < configuration.cores; ++core) {
         notification[core] = next++;
@@ -155,13 +145,13 @@ void make_sandbox() {
         must("notification", invoke(Operation::notification_create, sandbox, notification[core], core));
         must("endpoint", invoke(Operation::endpoint_create, sandbox, endpoint, core));
         must("timer", invoke(Operation::timer_create, sandbox, timer, notification[core], 2));
-        share(slot++, notification[core], ~0u, core == 0 ? 0 : 4);
-        share(slot++, endpoint, ~0u, core == 0 ? 0 : 5);
-        share(slot++, timer, ~0u);
+        share('n', slot++, notification[core], ~0u, core == 0 ? 0 : 4);
+        share('e', slot++, endpoint, ~0u, core == 0 ? 0 : 5);
+        share('m', slot++, timer, ~0u);
         if (slot < 50)
-            share(slot++, shared_notification + core, ~0u);
+            share('n', slot++, shared_notification + core, ~0u);
         if (slot < 50)
-            share(slot++, shared_endpoint + core, ~0u);
+            share('e', slot++, shared_endpoint + core, ~0u);
     }
     for (unsigned i = 0; i < threads; ++i) {
         unsigned core = (configuration.core + i) % configuration.cores;
@@ -169,28 +159,45 @@ void make_sandbox() {
         *reinterpret_cast<volatile Word*>(address) = 0;
         *reinterpret_cast<volatile Word*>(address + 8) = random.next() | 1;
         thread[i] = next++;
-        Selector time = next++, vcpu = next++, bits = next++;
+        Selector vcpu = next++, bits = next++;
         bool plain = random.one_in(2);
         must("thread", invoke(Operation::thread_create, sandbox, thread[i], task[i % tasks], core,
                               puppet_buffer + i * page, plain ? Word{abi::thread_no_fpu} : 0));
         Word period = random.one_in(2) ? 0 : 50'000 + random.below(2'000'000);
-        must("time", invoke(Operation::scheduling_create, sandbox, time, core,
-                            period ? 1 + random.below(period) : 0, period, 49));
+        for (unsigned where = 0; where < configuration.cores; ++where) {
+            time[i][where] = next++;
+            must("time", invoke(Operation::scheduling_create, sandbox, time[i][where], where,
+                                period ? 1 + random.below(period) : 0, period, 49));
+        }
         must("notification", invoke(Operation::notification_create, sandbox, bits, core));
         if (!plain) {
             must("vcpu",
                  invoke(Operation::vcpu_create, sandbox, vcpu, thread[i], vcpu_address + i * page, bits));
-            share(slot++, vcpu, ~0u);
+            share('v', slot++, vcpu, ~0u);
         }
-        must("configure", invoke(Operation::thread_configure, thread[i], 10 + random.below(39), time, 0,
-                                 plain && random.one_in(2) ? bits : 0));
-        share(slot++, thread[i], ~0u);
+        must("configure", invoke(Operation::thread_configure, thread[i], 10 + random.below(39), time[i][core],
+                                 0, plain && random.one_in(2) ? bits : 0));
+        share('h', slot++, thread[i], ~0u);
         if (slot < 60)
-            share(slot++, time, ~0u);
+            share('s', slot++, time[i][core], ~0u);
     }
     for (unsigned i = 0; i < threads; ++i)
-        (void)invoke(Operation::thread_start, thread[i], reinterpret_cast<Word>(&hostile_main),
-                     puppet_address + i * page + page - 8, i); // the first ones may have destroyed it
+        start(i); // the first ones may have destroyed it
+}
+
+// What got stuck is set free, and gets time again on whatever core it is now.
+void set_free(unsigned which) {
+    Reply info = invoke(Operation::thread_info, thread[which]);
+    if (!info.ok())
+        return;
+    auto state = static_cast<abi::ThreadState>(info.value);
+    if (state != abi::ThreadState::ready && random.one_in(4))
+        (void)invoke(Operation::thread_stop, thread[which]);
+    else if (state != abi::ThreadState::ready)
+        (void)invoke(Operation::thread_cancel, thread[which]);
+    for (unsigned core = 0; core < configuration.cores; ++core)
+        (void)invoke(Operation::scheduling_bind, time[which][core], thread[which]);
+    start(which);
 }
 
 } // namespace
@@ -218,11 +225,10 @@ void run_hostile() {
         for (Word i = 0; i < 300 && (i < least || count() < enough) && !control().failed; ++i) {
             (void)invoke(Operation::timer_set, timer, glue::Clock::ticks().value + millisecond);
             (void)invoke(Operation::wait, alarm);
-            // What got stuck is set free.
-            unsigned which = static_cast<unsigned>(random.below(threads));
-            (void)invoke(Operation::thread_stop, thread[which]);
-            (void)invoke(Operation::thread_start, thread[which], reinterpret_cast<Word>(&hostile_main),
-                         puppet_address + which * page + page - 8, which);
+            for (unsigned which = 0; which < threads; ++which)
+                set_free(which);
+            if (auto slot = static_cast<Selector>(1 + random.below(table_slots - 1)); shared[slot].what)
+                give(slot);
         }
         Reply reply = invoke(Operation::pool_destroy, sandbox);
         Word after = 0;

@@ -141,7 +141,7 @@ Word total(const volatile Word (&counts)[max_workers]) {
 }
 
 // Sleeps in steps until enough was done; false if some worker made no progress for a minute.
-bool wait_for_workers(unsigned workers, Word invocations, Word seconds) {
+bool wait_for_workers(unsigned workers, bool modelled, Word invocations, Word seconds) {
     glue::Notification alarm(make_notification());
     auto timer = glue::Timer::create(abi::root_pool, alarm, 1);
     Word second = glue::Clock::ticks_per_second(), begun = glue::Clock::ticks().value, last = 0,
@@ -151,8 +151,10 @@ bool wait_for_workers(unsigned workers, Word invocations, Word seconds) {
         timer.value().set(glue::Ticks{now + second / 20});
         (void)alarm.wait();
         Word done = total(control().count);
-        if (done != last) {
-            last = done;
+        // Modelled workers keep going by themselves; hostile ones alone are watched only where there are no
+        // others, because they have what time is left.
+        if (Word seen = modelled ? done : total(control().hostile); seen != last) {
+            last = seen;
             changed = now;
         }
         if (done >= invocations || now - begun >= seconds * second)
@@ -220,7 +222,7 @@ void run() {
     Word before = wait_for_pages(~Word{0});
     std::memset(const_cast<Control*>(&control()), 0, sizeof(Control));
     make_all();
-    bool ok = wait_for_workers(workers, invocations, seconds);
+    bool ok = wait_for_workers(workers, modelled, invocations, seconds);
     print("invocations ");
     print(total(control().count));
     print(" modelled, about ");

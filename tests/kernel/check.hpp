@@ -64,5 +64,7 @@ void test_scheduling();
 void test_kept_translations();
 void test_extended_state();
 void test_destroy();
+void test_timer_in_dying_table();
+void test_fpu_stays_locked();
 
 } // namespace laboratory

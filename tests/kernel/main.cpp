@@ -78,6 +78,8 @@ extern "C" void libelle_main() {
         {"kept_translations", test_kept_translations},
         {"extended_state", test_extended_state},
         {"destroy", test_destroy},
+        {"timer_in_dying_table", test_timer_in_dying_table},
+        {"fpu_stays_locked", test_fpu_stays_locked},
     };
     initialize();
     print("arguments: ");

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the fuzzer (tests/fuzz) found, or what was found on the way to it, where it can be had without luck.
+#include "tests/kernel/check.hpp"
+
+namespace laboratory {
+
+namespace {
+
+enum Slot : Selector { slot_first = 10, slot_second = 11, slot_victim = 12 };
+enum Cell : unsigned { cell_destroyed = 4, cell_went_on = 5 };
+
+IN_CHILD void own_the_fpu(Word) {
+    asm volatile("pxor %xmm0, %xmm0");
+    for (;;)
+        (void)invoke(Operation::signal, slot_first);
+}
+
+IN_CHILD void destroy_the_owner(Word) {
+    (void)invoke(Operation::wait, slot_first);
+    shared<Word>(cell_destroyed) = invoke(Operation::thread_destroy, slot_victim).ok();
+    asm volatile("pxor %xmm0, %xmm0"); // has no business there
+    shared<Word>(cell_went_on) = 1;
+    for (;;)
+        (void)invoke(Operation::wait, slot_second);
+}
+
+} // namespace
+
+// Looking for the next capability of a dying table took so much of a step that ending a timer found there
+// never had its turn: task_destroy and pool_destroy went on for ever.
+void test_timer_in_dying_table() {
+    Child child = make_child();
+    Selector notification = make_notification();
+    for (Selector slot : {20, 50, 127, 200}) {
+        Selector timer = new_selector();
+        must("timer", invoke(Operation::timer_create, abi::root_pool, timer, notification, 1));
+        must("move", invoke(Operation::capability_move, child.task, slot, abi::root_task, timer));
+    }
+    CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
+}
+
+// Destroying the thread whose state the FPU held unlocked the FPU for a thread that is not to use it.
+void test_fpu_stays_locked() {
+    Child child = make_child();
+    Selector owner = new_selector(), time = new_selector(), first = make_notification(),
+             second = make_notification();
+    must("thread",
+         invoke(Operation::thread_create, abi::root_pool, owner, child.task, 0, child_buffer + page, 0));
+    must("time", invoke(Operation::scheduling_create, abi::root_pool, time, 0, 0, 0, 255));
+    must("configure", invoke(Operation::thread_configure, owner, 100, time));
+    give(child, slot_first, first, abi::notification_right::all);
+    give(child, slot_second, second, abi::notification_right::all);
+    give(child, slot_victim, owner, abi::thread_right::all);
+    Selector locked = make_thread(child.task, 0, 101, child_buffer);
+    shared<Word>(cell_destroyed) = 0;
+    shared<Word>(cell_went_on) = 0;
+    start(locked, destroy_the_owner, 0, child_stack);
+    start(owner, own_the_fpu, 0, child_stack - page / 2);
+    pause_for(2000);
+    CHECK_EQ(shared<Word>(cell_destroyed), 1);
+    CHECK_EQ(shared<Word>(cell_went_on), 0);
+    CHECK_EQ(invoke(Operation::thread_info, locked).value, abi::ThreadState::faulted);
+    CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
+}
+
+} // namespace laboratory
