@@ -103,7 +103,8 @@ struct MessageBuffer {
     Selector receive_slot; // an empty slot of the receiver's table; 0: it takes no capability
     std::uint32_t reserved[2 * (512 - message_words - 5) - 1];
 };
-static_assert(sizeof(MessageBuffer) == page_size);
+static_assert(sizeof(MessageBuffer) == page_size && offsetof(MessageBuffer, item) == 512);
+static_assert(offsetof(MessageBuffer, capability) == 536 && offsetof(MessageBuffer, receive_slot) == 552);
 
 // User registers as the kernel stores them at a trap; the last five are what the processor pushes.
 struct Registers {
@@ -193,6 +194,6 @@ struct BootInformation {
     Word devices_base,
         devices_size; // physical: from behind all memory below 4 GiB to the interrupt controllers
 };
-static_assert(sizeof(BootInformation) <= page_size);
+static_assert(sizeof(BootInformation) <= page_size && offsetof(BootInformation, devices_base) == 1184);
 
 } // namespace abi
