@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Path lengths of the kernel, for runs under -icount where a tick is an instruction. Each figure is the mean
-// of many rounds after a warm-up, user stubs on both sides included, and printed as "name value".
-#include "tests/kernel/laboratory.hpp"
+// of many rounds after a warm-up, user stubs on both sides included, and printed as "name value". A few
+// rounds more lie between marks, for who counts what they consist of (tests/watch), announced by "marked name
+// rounds".
+#include "bench/kernel/bench.hpp"
+#include "tests/watch/marks.hpp"
 
 using namespace laboratory;
 
 namespace {
 
-constexpr unsigned rounds = 1000;
-enum Slot : Selector { slot_endpoint = 10, slot_here = 11, slot_there = 12 };
+constexpr unsigned rounds = 1000, marked_rounds = 16;
 enum Shared : unsigned { shared_spin, shared_sum, shared_count, shared_woken };
 
 Word now() {
     return glue::Clock::ticks().value;
+}
+
+void print(const char* name, Word value) {
+    laboratory::print(name);
+    laboratory::print(" ");
+    laboratory::print(value);
+    laboratory::print("\n");
+}
+void marked(const char* name, Word count) {
+    laboratory::print("marked ");
+    print(name, count);
 }
 
 template <class Round>
@@ -23,41 +36,54 @@ void measure(const char* name, Round round) {
     for (unsigned i = 0; i < rounds; ++i)
         round();
     Word ticks = (now() - start) / rounds;
-    print(name);
-    print(" ");
-    print(ticks);
-    print("\n");
+    print(name, ticks);
+    watch_begin();
+    for (unsigned i = 0; i < marked_rounds; ++i)
+        round();
+    watch_end();
+    marked(name, marked_rounds);
 }
 
-IN_CHILD void serve(Word endpoint) {
+} // namespace
+
+IN_CHILD void laboratory::serve(Word endpoint) {
     Message message{};
     (void)exchange(Operation::receive, static_cast<Selector>(endpoint), message);
     for (;;)
         (void)exchange(Operation::reply_wait, static_cast<Selector>(endpoint), message);
 }
 
-IN_CHILD void echo_signal(Word) {
+IN_CHILD void laboratory::echo_signal(Word) {
     for (;;) {
         (void)invoke(Operation::wait, slot_here);
         (void)invoke(Operation::signal, slot_there);
     }
 }
 
+IN_CHILD void laboratory::guest_system_calls(Word) {
+    for (;;)
+        asm volatile("syscall" ::: "rcx", "r11", "rax", "memory");
+}
+
+namespace {
+
 IN_CHILD void wait_only(Word) {
     for (;;)
         (void)invoke(Operation::wait, slot_here);
 }
 
+constexpr Word marked_page = 600; // in the middle of a page table
+
 IN_CHILD void touch_pages(Word pages) {
-    for (Word i = 0; i < pages; ++i)
+    for (Word i = 0; i < pages; ++i) {
+        if (i == marked_page)
+            watch_begin();
+        if (i == marked_page + marked_rounds)
+            watch_end();
         *reinterpret_cast<volatile char*>(scratch + i * page) = 1;
+    }
     for (;;)
         (void)invoke(Operation::wait, slot_here);
-}
-
-IN_CHILD void guest_system_calls(Word) {
-    for (;;)
-        asm volatile("syscall" ::: "rcx", "r11", "rax", "memory");
 }
 
 IN_CHILD void guest_touch(Word pages) {
@@ -74,6 +100,7 @@ IN_CHILD void handle_irq(Word) {
         (void)invoke(Operation::wait, slot_here);
         std::uint32_t low, high;
         asm volatile("rdtsc" : "=a"(low), "=d"(high));
+        watch_end();
         Word late = (Word{high} << 32 | low) - shared<Word>(shared_spin);
         shared<Word>(shared_sum) = shared<Word>(shared_sum) + late;
         shared<Word>(shared_count) = shared<Word>(shared_count) + 1;
@@ -195,9 +222,8 @@ void bench_pager() {
     Word start_time = now();
     start(toucher, touch_pages, pages, child_stack);
     Word ticks = (now() - start_time) / pages;
-    print("pager_pagefault ");
-    print(ticks);
-    print("\n");
+    print("pager_pagefault", ticks);
+    marked("pager_pagefault", marked_rounds);
 }
 
 void bench_irq() {
@@ -216,7 +242,8 @@ void bench_irq() {
     cmos(10, 0x26); // 1024 Hz
     cmos(11, 0x42); // periodic interrupt, 24 hours
     constexpr unsigned samples = 64;
-    for (unsigned seen = 0; seen < samples;) {
+    Word first = 0; // may have come before the spinner was there
+    for (Word seen = 0; seen <= samples;) {
         port.out(0x70, 12);
         (void)port.in(0x71); // the clock may interrupt again
         (void)invoke(Operation::irq_acknowledge, irq);
@@ -225,12 +252,19 @@ void bench_irq() {
             asm volatile("rdtsc" : "=a"(low), "=d"(high));
             shared<Word>(shared_spin) = Word{high} << 32 | low;
         }
-        seen = static_cast<unsigned>(shared<Word>(shared_count));
+        if (seen++ == 0)
+            first = shared<Word>(shared_sum);
+    }
+    print("irq_user", (shared<Word>(shared_sum) - first) / samples);
+    for (Word seen = samples + 1; seen <= samples + marked_rounds; ++seen) {
+        port.out(0x70, 12);
+        (void)port.in(0x71);
+        (void)invoke(Operation::irq_acknowledge, irq);
+        while (shared<Word>(shared_count) == seen)
+            watch_begin(); // again and again: what is seen begins with the interrupt
+        marked("irq_user", 1);
     }
     cmos(11, 0x02);
-    print("irq_user ");
-    print(shared<Word>(shared_sum) / shared<Word>(shared_count));
-    print("\n");
 }
 
 alignas(4096) std::byte caller_stack[16384];
@@ -262,6 +296,8 @@ void run(void (*function)(Word), Word budget) {
 
 extern "C" void libelle_main() {
     initialize();
+    if (reinterpret_cast<const abi::InformationPage*>(abi::root_information_address)->cores > 1)
+        bench_cores(); // does not return
     measure("null_syscall", [] { (void)invoke(Operation::null, 0); });
     caller_done = make_notification();
     run(between_threads, half);
