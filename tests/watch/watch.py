@@ -43,6 +43,8 @@ def counts_of_rounds(build: pathlib.Path):
         return {}, console
     total, rounds = {}, {}
     for (name, count), part in zip(marked, seen):
+        if not part: # ended before it began
+            continue
         row = total.setdefault(name, {"lapic": {}, "ioapic": {}, "locked_in": {}})
         rounds[name] = rounds.get(name, 0) + int(count)
         row["executed"] = sorted({*row.get("executed", []), *part["executed"]})
