@@ -32,6 +32,8 @@ public:
     // Does the calling thread hold it, exclusively or (second) in any mode?
     bool held_exclusive() const;
     bool held() const;
+    // For a thread that holds it: whether shared.
+    bool shared() const { return (__atomic_load_n(&state_, __ATOMIC_RELAXED) & 1) != 0; }
 
     // Acquisitions that did not succeed at once, and those of them that had to sleep.
     std::uint64_t contended() const { return __atomic_load_n(&contended_, __ATOMIC_RELAXED); }

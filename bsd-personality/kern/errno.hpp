@@ -104,6 +104,7 @@ enum class Errno : int {
     erestart =
         -1, // interrupted before anything happened: restart unless the handler lacks SA_RESTART (then EINTR)
     ejustreturn = -2, // the handler set all registers itself (sigreturn, execve)
+    eexclusive = -3,  // shared mode does not suffice, and nothing has happened yet (giant.hpp)
 };
 
 /// A value or a BSD error.

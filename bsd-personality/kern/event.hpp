@@ -39,9 +39,10 @@ public:
     /// number with note_signal; for vnodes NOTE_WRITE and so on. `data`: wait status of NOTE_EXIT, pid of
     /// NOTE_FORK.
     void notify(std::uint32_t hint = 0, std::int64_t data = 0) {
-        if (!knotes_.empty() || !pollers_.empty())
+        if (watched())
             notify_slow(hint, data);
     }
+    bool watched() const { return !knotes_.empty() || !pollers_.empty(); }
     void attach(Poller& poller, bool& fired);
     static void detach(Poller& poller);
     void attach(Knote& knote);

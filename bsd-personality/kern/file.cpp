@@ -28,6 +28,18 @@ SysResult<void> File::attributes(Lwp&, Attributes&) {
 SysResult<void> File::truncate(Lwp&, std::int64_t) {
     return Failure(Errno::einval);
 }
+SysResult<void> File::read_shared(Lwp&, Uio&, const std::int64_t*) {
+    return Failure(Errno::eexclusive);
+}
+SysResult<void> File::write_shared(Lwp&, Uio&, const std::int64_t*) {
+    return Failure(Errno::eexclusive);
+}
+SysResult<std::int64_t> File::seek_shared(Lwp&, std::int64_t, int) {
+    return Failure(Errno::eexclusive);
+}
+SysResult<void> File::attributes_shared(Lwp&, Attributes&) {
+    return Failure(Errno::eexclusive);
+}
 Readiness File::readiness(Direction) {
     return {.ready = true};
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "bsd-personality/kern/event.hpp"
+#include "bsd-personality/kern/giant.hpp"
 #include "bsd-personality/kern/ref.hpp"
 #include "bsd-personality/kern/uio.hpp"
 
@@ -83,6 +84,11 @@ public:
     virtual SysResult<int> ioctl(Lwp& lwp, std::uint64_t command, void* argument);
     virtual SysResult<void> attributes(Lwp& lwp, Attributes& out);
     virtual SysResult<void> truncate(Lwp& lwp, std::int64_t length);
+    // In shared mode (giant.hpp), with a borrowed file: the same without an effect, or all of it. eexclusive.
+    virtual SysResult<void> read_shared(Lwp& lwp, Uio& uio, const std::int64_t* position);
+    virtual SysResult<void> write_shared(Lwp& lwp, Uio& uio, const std::int64_t* position);
+    virtual SysResult<std::int64_t> seek_shared(Lwp& lwp, std::int64_t offset, int whence);
+    virtual SysResult<void> attributes_shared(Lwp& lwp, Attributes& out);
     /// What poll, select and kevent ask. The default is always ready.
     virtual Readiness readiness(Direction direction);
     /// Where changes of readiness are announced; null: never changes.

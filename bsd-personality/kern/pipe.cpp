@@ -64,6 +64,21 @@ SysResult<std::uint32_t> Channel::get(Uio& uio) {
     return done;
 }
 
+// Writers of much wait until half the buffer is free: fewer switches, and each moves a good piece.
+void Channel::wake_writers() {
+    if (writers_asleep != 0 && space() >= wanted) {
+        wanted = 0;
+        lwkt::wakeup(&writers_asleep);
+    }
+    writers.notify();
+}
+
+void Channel::wake_readers() {
+    if (readers_asleep != 0)
+        lwkt::wakeup(&readers_asleep);
+    readers.notify();
+}
+
 Readiness Channel::readiness(Direction direction) const {
     if (direction == Direction::read)
         return {used_ != 0 || writer_gone, writer_gone, used_, 0};
@@ -97,6 +112,29 @@ SysResult<void> PipeEnd::write(Lwp& lwp, Uio& uio, const std::int64_t* position)
     return write_channel(lwp, *this, out(), uio);
 }
 
+SysResult<void> PipeEnd::read_shared(Lwp&, Uio& uio, const std::int64_t* position) {
+    Channel& channel = in();
+    Claim claim(channel.contents);
+    if (!claim || position || channel.used() == 0 || channel.writers.watched() ||
+        !uio.at_hand(channel.used(), true))
+        return Failure(Errno::eexclusive);
+    TRY(channel.get(uio));
+    channel.wake_writers();
+    return {};
+}
+
+// What fits at once.
+SysResult<void> PipeEnd::write_shared(Lwp&, Uio& uio, const std::int64_t* position) {
+    Channel& channel = out();
+    Claim claim(channel.contents);
+    if (!claim || position || channel.reader_gone || channel.writer_gone || !channel.has_buffer() ||
+        channel.space() < uio.residual() || channel.readers.watched() || !uio.at_hand(uio.residual(), false))
+        return Failure(Errno::eexclusive);
+    TRY(channel.put(uio, static_cast<std::uint32_t>(uio.residual())));
+    channel.wake_readers();
+    return {};
+}
+
 SysResult<void> read_channel(Lwp& lwp, const File& file, Channel& channel, Uio& uio) {
     if (uio.residual() == 0)
         return {};
@@ -112,12 +150,7 @@ SysResult<void> read_channel(Lwp& lwp, const File& file, Channel& channel, Uio& 
             return Failure(sleep.error());
     }
     auto moved = channel.get(uio);
-    // Writers of much wait until half the buffer is free: fewer switches, and each moves a good piece.
-    if (channel.writers_asleep != 0 && channel.space() >= channel.wanted) {
-        channel.wanted = 0;
-        lwkt::wakeup(&channel.writers_asleep);
-    }
-    channel.writers.notify();
+    channel.wake_writers();
     if (!moved.ok())
         return Failure(moved.error());
     return {};
@@ -135,9 +168,7 @@ SysResult<void> write_channel(Lwp& lwp, const File& file, Channel& channel, Uio&
         if (channel.space() >= indivisible) {
             auto moved = channel.put(
                 uio, static_cast<std::uint32_t>(least<std::uint64_t>(channel.space(), uio.residual())));
-            if (channel.readers_asleep != 0)
-                lwkt::wakeup(&channel.readers_asleep);
-            channel.readers.notify();
+            channel.wake_readers();
             if (!moved.ok())
                 return Failure(moved.error());
             continue;

@@ -20,6 +20,7 @@ public:
     std::uint32_t used() const { return used_; }
     /// Makes the buffer, or a larger one for a writer with much to say while it is empty. ENOMEM.
     SysResult<void> ensure(std::uint64_t wanted);
+    bool has_buffer() const { return buffer_ != nullptr; }
     /// Moves up to `limit` bytes; returns how many were moved, which is less after EFAULT.
     SysResult<std::uint32_t> put(Uio& uio, std::uint32_t limit);
     SysResult<std::uint32_t> get(Uio& uio);
@@ -30,10 +31,15 @@ public:
     void close_reader();
     void close_writer();
 
+    /// What a reader does after it has taken bytes, a writer after it has put some.
+    void wake_writers();
+    void wake_readers();
+
     bool writer_gone = false, reader_gone = false;
     std::uint32_t readers_asleep = 0, writers_asleep = 0;
     std::uint32_t wanted = 0; // space that the sleeping writers wait for, at least
     EventSource readers, writers;
+    Claimable contents; // all but who waits
 
 private:
     std::byte* buffer_ = nullptr;
@@ -61,6 +67,8 @@ public:
 
     SysResult<void> read(Lwp& lwp, Uio& uio, const std::int64_t* position) override;
     SysResult<void> write(Lwp& lwp, Uio& uio, const std::int64_t* position) override;
+    SysResult<void> read_shared(Lwp& lwp, Uio& uio, const std::int64_t* position) override;
+    SysResult<void> write_shared(Lwp& lwp, Uio& uio, const std::int64_t* position) override;
     SysResult<int> ioctl(Lwp& lwp, std::uint64_t command, void* argument) override;
     SysResult<void> attributes(Lwp& lwp, Attributes& out) override;
     Readiness readiness(Direction direction) override;

@@ -9,7 +9,6 @@
 
 namespace bsd {
 
-constinit lwkt::Token giant{"giant"};
 constinit List<Proc, &Proc::all> all_processes;
 constinit List<Pgrp, &Pgrp::all> all_process_groups;
 Proc* init_process = nullptr;

@@ -6,6 +6,7 @@
 
 #include "bsd-personality/kern/event.hpp"
 #include "bsd-personality/kern/file.hpp"
+#include "bsd-personality/kern/giant.hpp"
 #include "bsd-personality/kern/list.hpp"
 #include "bsd-personality/kern/signal.hpp"
 #include "bsd-personality/kern/systemcall.hpp"
@@ -13,7 +14,6 @@
 #include "bsd-personality/kern/ucred.hpp"
 #include "bsd-personality/vfs/vnode.hpp"
 #include "lwkt/thread.hpp"
-#include "lwkt/token.hpp"
 
 namespace bsd {
 
@@ -21,9 +21,6 @@ class VmSpace;
 struct Abi;
 struct UmtxWaiter;
 struct Session;
-
-/// Serializes all of the personality's shared state; finer tokens will replace it part by part.
-extern lwkt::Token giant;
 
 using pid_t = std::int32_t;
 using lwpid_t = std::int32_t;

@@ -83,6 +83,7 @@ struct SystemCallEntry {
 enum SystemCallFlags : std::uint8_t {
     call_nogiant = 1, // touches only its own lwp and immutable data: runs without the giant token
     call_partial = 2,
+    call_shared = 4, // tried with giant shared first (giant.hpp)
 };
 
 struct SystemCallTable {

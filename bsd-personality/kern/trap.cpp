@@ -76,7 +76,7 @@ void watch_time_slice(Lwp& lwp) {
     }
 }
 
-SysResult<Return> call_with_giant(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
+SysResult<Return> call_handler(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
     constexpr unsigned registers = 6;
     if (entry.words + shift > registers) {
         unsigned count = entry.words + shift - registers;
@@ -85,6 +85,16 @@ SysResult<Return> call_with_giant(Lwp& lwp, const SystemCallEntry& entry, System
                    count * sizeof(std::uint64_t)));
     }
     return entry.handler(lwp, call);
+}
+
+// With giant shared (giant.hpp). False: nothing has happened, giant is needed exclusively.
+bool call_shared_mode(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
+    lwkt::SharedTokenGuard guard(giant);
+    auto result = call_handler(lwp, entry, call, shift);
+    if (!result.ok() && result.error() == Errno::eexclusive)
+        return false;
+    finish_call(lwp, result);
+    return true;
 }
 
 // True: upcalls are still off.
@@ -114,10 +124,10 @@ bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
     glue::Ticks now = glue::Clock::ticks(); // what the call takes counts if it does not lose the core
     lwp.cpu_time.stop(now);
     lwp.cpu_time.start(now);
-    {
+    if (!(entry->flags & call_shared) || tracing || !call_shared_mode(lwp, *entry, call, shift)) {
         lwkt::TokenGuard guard(giant);
         trace_call(lwp, number, *entry, call);
-        finish_call(lwp, call_with_giant(lwp, *entry, call, shift));
+        finish_call(lwp, call_handler(lwp, *entry, call, shift));
         trace_result(lwp, *entry);
     }
     watch_time_slice(lwp);

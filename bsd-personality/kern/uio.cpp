@@ -29,6 +29,23 @@ SysResult<void> Uio::move(void* kernel, std::uint64_t length, bool out) {
     return {};
 }
 
+bool Uio::at_hand(std::uint64_t length, bool out) const {
+    length = least(length, residual_);
+    std::uint64_t within = within_;
+    for (const IoVector* vector = vectors_; length != 0; vector++, within = 0) {
+        std::uint64_t run = least(length, vector->length - within), at = vector->base + within;
+        length -= run;
+        if (run == 0)
+            continue;
+        if (!VmSpace::valid_range(at, run) || run > VmSpace::translation_slots << vm::page_shift)
+            return false;
+        for (std::uint64_t page = at & ~vm::page_mask; page < at + run; page += vm::page_size)
+            if (!space_->at_hand(page, out))
+                return false;
+    }
+    return true;
+}
+
 SysResult<void> Uio::zero_out(std::uint64_t length) {
     length = least(length, residual_);
     while (length != 0) {

@@ -41,6 +41,9 @@ public:
     }
     /// Source to kernel; `length` is cut to residual(). EFAULT when a page is not there.
     SysResult<void> copy_in(void* to, std::uint64_t length) { return move(to, length, false); }
+    /// Whether the next `length` bytes (cut to residual()) can be moved without a fault, because this vCPU
+    /// has their pages at hand; then they can be in shared mode, and no part fails. `out`: to user memory.
+    bool at_hand(std::uint64_t length, bool out) const;
     /// Writes zeros to the destination.
     SysResult<void> zero_out(std::uint64_t length);
     /// Takes `length` bytes as moved without touching them (/dev/null).

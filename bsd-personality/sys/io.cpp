@@ -28,8 +28,12 @@ SysResult<Return> transfer(Lwp& lwp, int fd, Uio& uio, bool writing, const std::
     File* borrowed = lwp.proc.files->get(fd);
     if (!borrowed || !(writing ? borrowed->writable() : borrowed->readable()))
         return Failure(Errno::ebadf);
-    FileRef file(borrowed);
     std::uint64_t total = uio.residual();
+    if (shared_mode()) {
+        TRY(writing ? borrowed->write_shared(lwp, uio, position) : borrowed->read_shared(lwp, uio, position));
+        return Return(total - uio.residual());
+    }
+    FileRef file(borrowed);
     if (position && *position < 0 && (!file->vnode() || file->vnode()->type != VnodeType::character))
         return Failure(file->vnode() ? Errno::einval : Errno::espipe);
     return finish(lwp, writing ? file->write(lwp, uio, position) : file->read(lwp, uio, position), total, uio,
@@ -60,6 +64,8 @@ SysResult<Return> vectored(Lwp& lwp, const SystemCall& call, bool writing, const
     } vectors;
     vectors.size = count * static_cast<std::uint32_t>(sizeof(IoVector));
     if (count > on_stack) {
+        if (shared_mode())
+            return Failure(Errno::eexclusive);
         auto* memory = static_cast<IoVector*>(lwkt::allocate(vectors.size));
         if (!memory)
             return Failure(Errno::enomem);
@@ -124,15 +130,19 @@ SysResult<Return> sys_extpwritev(Lwp& lwp, const SystemCall& call) {
     return vectored(lwp, call, true, position == -1 ? nullptr : &position);
 }
 
+static SysResult<Return> seek(Lwp& lwp, int fd, std::uint64_t offset, int whence) {
+    auto to = static_cast<std::int64_t>(offset);
+    if (shared_mode())
+        return Return(
+            static_cast<std::uint64_t>(TRY(TRY(lwp.proc.files->find(fd))->seek_shared(lwp, to, whence))));
+    FileRef file = TRY(file_argument(lwp, fd));
+    return Return(static_cast<std::uint64_t>(TRY(file->seek(lwp, to, whence))));
+}
 SysResult<Return> sys_lseek(Lwp& lwp, const SystemCall& call) {
-    FileRef file = TRY(file_argument(lwp, call.integer(0)));
-    return Return(static_cast<std::uint64_t>(
-        TRY(file->seek(lwp, static_cast<std::int64_t>(call.word(1)), call.integer(2)))));
+    return seek(lwp, call.integer(0), call.word(1), call.integer(2));
 }
 SysResult<Return> sys_lseek_padded(Lwp& lwp, const SystemCall& call) {
-    FileRef file = TRY(file_argument(lwp, call.integer(0)));
-    return Return(static_cast<std::uint64_t>(
-        TRY(file->seek(lwp, static_cast<std::int64_t>(call.word(2)), call.integer(3)))));
+    return seek(lwp, call.integer(0), call.word(2), call.integer(3));
 }
 
 } // namespace bsd

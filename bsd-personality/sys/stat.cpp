@@ -29,9 +29,13 @@ SysResult<Return> stat_name(Lwp& lwp, int fd, UserAddress path, unsigned flags, 
 }
 
 SysResult<Return> stat_descriptor(Lwp& lwp, int fd, UserAddress to, bool old_layout = false) {
-    FileRef file = TRY(file_argument(lwp, fd));
     Attributes attributes;
-    TRY(file->attributes(lwp, attributes));
+    if (shared_mode()) {
+        TRY(TRY(lwp.proc.files->find(fd))->attributes_shared(lwp, attributes));
+    } else {
+        FileRef file = TRY(file_argument(lwp, fd));
+        TRY(file->attributes(lwp, attributes));
+    }
     return put_stat(lwp, attributes, to, old_layout);
 }
 

@@ -39,7 +39,6 @@ void set_event_handler(CpuId, unsigned, EventHandler, void*) {}
 
 namespace bsd {
 
-lwkt::Token giant("giant");
 List<Proc, &Proc::all> all_processes;
 Jail jail;
 constinit const SystemCallTable freebsd_system_calls{}, dragonfly_system_calls{};

@@ -84,6 +84,9 @@ public:
     SysResult<void> read(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags) override;
     SysResult<void> write(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags) override;
     SysResult<void> truncate(std::int64_t length) override;
+    SysResult<void> read_shared(Uio& uio, std::int64_t offset) override;
+    SysResult<void> write_shared(Uio& uio, std::int64_t offset) override;
+    SysResult<void> attributes_shared(Attributes& out) override;
     std::int64_t size() override;
     SysResult<vm::Object*> object() override;
     SysResult<FileRef> open(Lwp& lwp, std::uint32_t flags) override;
@@ -105,8 +108,9 @@ private:
     std::uint16_t mode_ = 0;
     std::uint32_t links_ = 0, uid_ = 0, gid_ = 0, flags_ = 0;
     FileTime access_, modify_, change_, birth_;
+    Claimable times_; // the times above
     // Ticks of what happened since the times above were brought up to date; 0: nothing. Converted when asked
-    // for.
+    // for. atomic: readers and writers in shared mode set them.
     std::uint64_t access_stamp_ = 0, modify_stamp_ = 0, change_stamp_ = 0;
     // Regular files: content; made from the image's bytes when first needed.
     Ref<vm::Object> object_;

@@ -52,15 +52,15 @@ void TmpfsNode::drop_link() {
 }
 
 void TmpfsNode::touch(std::uint64_t& stamp) {
-    stamp = glue::Clock::ticks().value;
+    __atomic_store_n(&stamp, glue::Clock::ticks().value, __ATOMIC_RELAXED);
 }
 void TmpfsNode::settle(FileTime& time, std::uint64_t& stamp) {
-    if (stamp == 0)
+    if (__atomic_load_n(&stamp, __ATOMIC_RELAXED) == 0)
         return;
-    std::uint64_t monotonic = glue::Clock::to_nanoseconds(glue::Ticks{stamp}).value;
+    std::uint64_t ticks = __atomic_exchange_n(&stamp, 0, __ATOMIC_RELAXED);
+    std::uint64_t monotonic = glue::Clock::to_nanoseconds(glue::Ticks{ticks}).value;
     TimeSpec wall = to_timespec(wall_clock() - glue::Clock::now().value + monotonic);
     time = {wall.seconds, wall.nanoseconds};
-    stamp = 0;
 }
 void TmpfsNode::changed(std::uint32_t note) {
     if (vnode_events)
@@ -196,6 +196,49 @@ SysResult<void> TmpfsNode::write(Lwp& lwp, Uio& uio, std::int64_t offset, std::u
         at += run;
     }
     changed(note);
+    return {};
+}
+
+// --- in shared mode --------------------------------------------------------------------------------------
+SysResult<void> TmpfsNode::attributes_shared(Attributes& out) {
+    Claim claim(times_);
+    if (!claim)
+        return Failure(Errno::eexclusive);
+    return attributes(out);
+}
+
+SysResult<void> TmpfsNode::read_shared(Uio& uio, std::int64_t offset) {
+    vm::Object* content = object_.get(); // none of other types, or nobody has read it yet
+    if (!content || offset < 0 || !uio.at_hand(uio.residual(), true))
+        return Failure(Errno::eexclusive);
+    touch(access_stamp_);
+    auto at = static_cast<std::uint64_t>(offset);
+    while (uio.residual() != 0 && at < content->size()) {
+        std::uint64_t within = at & vm::page_mask;
+        std::uint64_t run = least(least(uio.residual(), vm::page_size - within), content->size() - at);
+        TRY(uio.copy_out(content->peek(at >> vm::page_shift) + within, run));
+        at += run;
+    }
+    return {};
+}
+
+// Only over pages that the file has already.
+SysResult<void> TmpfsNode::write_shared(Uio& uio, std::int64_t offset) {
+    vm::Object* content = object_.get();
+    auto at = static_cast<std::uint64_t>(offset), end = at + uio.residual();
+    if (!content || offset < 0 || at == end || end > content->size() || (mode_ & 06000) || vnode_events ||
+        !uio.at_hand(uio.residual(), false))
+        return Failure(Errno::eexclusive);
+    for (std::uint64_t index = at >> vm::page_shift; index <= (end - 1) >> vm::page_shift; index++)
+        if (!content->peek_own(index))
+            return Failure(Errno::eexclusive);
+    touch(modify_stamp_);
+    touch(change_stamp_);
+    while (at != end) {
+        std::uint64_t within = at & vm::page_mask, run = least(end - at, vm::page_size - within);
+        TRY(uio.copy_in(content->peek_own(at >> vm::page_shift) + within, run));
+        at += run;
+    }
     return {};
 }
 

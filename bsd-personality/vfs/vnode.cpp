@@ -43,6 +43,15 @@ SysResult<void> Vnode::write(Lwp&, Uio&, std::int64_t, std::uint32_t) {
 SysResult<void> Vnode::truncate(std::int64_t) {
     return Failure(type == VnodeType::directory ? Errno::eisdir : Errno::einval);
 }
+SysResult<void> Vnode::read_shared(Uio&, std::int64_t) {
+    return Failure(Errno::eexclusive);
+}
+SysResult<void> Vnode::write_shared(Uio&, std::int64_t) {
+    return Failure(Errno::eexclusive);
+}
+SysResult<void> Vnode::attributes_shared(Attributes&) {
+    return Failure(Errno::eexclusive);
+}
 SysResult<vm::Object*> Vnode::object() {
     return Failure(Errno::enodev);
 }

@@ -125,6 +125,10 @@ public:
     virtual SysResult<void> read(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags);
     virtual SysResult<void> write(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags);
     virtual SysResult<void> truncate(std::int64_t length);
+    // In shared mode: the same without an effect, or all of it. eexclusive.
+    virtual SysResult<void> read_shared(Uio& uio, std::int64_t offset);
+    virtual SysResult<void> write_shared(Uio& uio, std::int64_t offset);
+    virtual SysResult<void> attributes_shared(Attributes& out);
     virtual std::int64_t size() { return 0; }
     /// Content as pages, for mmap and exec. ENODEV when it has none.
     virtual SysResult<vm::Object*> object();

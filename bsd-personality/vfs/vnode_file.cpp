@@ -31,20 +31,63 @@ SysResult<void> VnodeFile::read(Lwp& lwp, Uio& uio, const std::int64_t* position
     return result;
 }
 
+// EFBIG beyond what a file, or a file of this process, may be.
+SysResult<void> VnodeFile::check_size(Lwp& lwp, std::int64_t at, std::uint64_t length) const {
+    std::uint64_t end, limit = lwp.proc.limits[limit_fsize].current;
+    if (vnode_->type == VnodeType::regular &&
+        (__builtin_add_overflow(static_cast<std::uint64_t>(at), length, &end) || end > limit_infinity ||
+         end > limit))
+        return Failure(Errno::efbig);
+    return {};
+}
+
 SysResult<void> VnodeFile::write(Lwp& lwp, Uio& uio, const std::int64_t* position) {
     std::int64_t at = (flags & open_append) ? vnode_->size() : position ? *position : offset;
     std::uint64_t before = uio.residual();
-    if (vnode_->type == VnodeType::regular) {
-        std::uint64_t end;
-        std::uint64_t limit = lwp.proc.limits[limit_fsize].current;
-        if (__builtin_add_overflow(static_cast<std::uint64_t>(at), before, &end) || end > limit_infinity ||
-            end > limit)
-            return Failure(Errno::efbig);
-    }
+    TRY(check_size(lwp, at, before));
     auto result = vnode_->write(lwp, uio, at, flags);
     if (!position && vnode_->type == VnodeType::regular)
         offset = at + static_cast<std::int64_t>(before - uio.residual());
     return result;
+}
+
+// --- in shared mode --------------------------------------------------------------------------------------
+SysResult<void> VnodeFile::read_shared(Lwp&, Uio& uio, const std::int64_t* position) {
+    if (position)
+        return vnode_->read_shared(uio, *position);
+    Claim claim(position_);
+    if (!claim)
+        return Failure(Errno::eexclusive);
+    std::uint64_t before = uio.residual();
+    TRY(vnode_->read_shared(uio, offset));
+    offset += static_cast<std::int64_t>(before - uio.residual());
+    return {};
+}
+
+SysResult<void> VnodeFile::write_shared(Lwp& lwp, Uio& uio, const std::int64_t* position) {
+    Claim claim(position_);
+    if (!claim || (flags & open_append))
+        return Failure(Errno::eexclusive);
+    std::int64_t at = position ? *position : offset;
+    if (at < 0)
+        return Failure(Errno::eexclusive);
+    std::uint64_t length = uio.residual();
+    TRY(check_size(lwp, at, length));
+    TRY(vnode_->write_shared(uio, at));
+    if (!position)
+        offset = at + static_cast<std::int64_t>(length);
+    return {};
+}
+
+SysResult<std::int64_t> VnodeFile::seek_shared(Lwp& lwp, std::int64_t to, int whence) {
+    Claim claim(position_);
+    if (!claim)
+        return Failure(Errno::eexclusive);
+    return seek(lwp, to, whence);
+}
+
+SysResult<void> VnodeFile::attributes_shared(Lwp&, Attributes& out) {
+    return vnode_->attributes_shared(out);
 }
 
 SysResult<std::int64_t> VnodeFile::seek(Lwp&, std::int64_t to, int whence) {

@@ -21,6 +21,10 @@ public:
     SysResult<int> ioctl(Lwp& lwp, std::uint64_t command, void* argument) override;
     SysResult<void> attributes(Lwp& lwp, Attributes& out) override;
     SysResult<void> truncate(Lwp& lwp, std::int64_t length) override;
+    SysResult<void> read_shared(Lwp& lwp, Uio& uio, const std::int64_t* position) override;
+    SysResult<void> write_shared(Lwp& lwp, Uio& uio, const std::int64_t* position) override;
+    SysResult<std::int64_t> seek_shared(Lwp& lwp, std::int64_t offset, int whence) override;
+    SysResult<void> attributes_shared(Lwp& lwp, Attributes& out) override;
     Readiness readiness(Direction direction) override { return vnode_->readiness(direction); }
     EventSource* events(Direction direction) override { return vnode_->events(direction); }
     Vnode* vnode() override { return vnode_.get(); }
@@ -28,7 +32,9 @@ public:
 
 private:
     void destroy() override;
+    SysResult<void> check_size(Lwp& lwp, std::int64_t at, std::uint64_t length) const;
     VnodeRef vnode_;
+    Claimable position_; // `offset`
 };
 
 } // namespace bsd

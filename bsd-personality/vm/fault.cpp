@@ -6,6 +6,7 @@
 // nothing done first.
 #include <cstring>
 
+#include "bsd-personality/kern/giant.hpp"
 #include "bsd-personality/kern/text.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 
@@ -108,7 +109,7 @@ FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from
         run = done;
     }
     for (std::uint64_t i = 0; copy && i < run; i++)
-        translation(page + (i << page_shift)).tag = 0;
+        forget_translation(page + (i << page_shift));
     if (beside)
         entry.object->unmap_everywhere(index, index + run, &entry);
     (copy ? counters_.copies : counters_.zero_fills) += run;
@@ -195,7 +196,7 @@ FaultResult VmSpace::fault(std::uint64_t address, glue::Access access) {
 }
 
 std::byte* VmSpace::translate_slow(std::uint64_t address, bool write) {
-    if (address >= user_address_end)
+    if (address >= user_address_end || shared_mode())
         return nullptr;
     MapEntry* entry = lookup(address);
     if (entry == nullptr && (entry = grow_stack(address)) == nullptr)
@@ -211,7 +212,7 @@ std::byte* VmSpace::translate_slow(std::uint64_t address, bool write) {
         return nullptr;
     bool writable =
         frame.place == Place::own && (entry->protection & protection_write) != 0 && !entry->needs_copy;
-    translation(page) = {page | 1, frame.pointer(), writable};
+    translation(lwkt::current_cpu(), page) = {page | 1, frame.pointer(), writable};
     return frame.pointer() + (address & page_mask);
 }
 

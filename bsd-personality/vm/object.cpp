@@ -216,6 +216,20 @@ const std::byte* Object::page(std::uint64_t index) {
     return present ? frame.pointer() : zero_page;
 }
 
+std::byte* Object::peek_own(std::uint64_t index) const {
+    PageNumber page = tree_.peek(index);
+    return page != 0 ? page_pointer(page) : nullptr;
+}
+
+const std::byte* Object::peek(std::uint64_t index) const {
+    if (const std::byte* own = peek_own(index))
+        return own;
+    if (index >= image_pages_)
+        return zero_page;
+    glue::RamOffset offset{image_offset_ + (index << page_shift)};
+    return Frame{Frame::Place::image, glue::Source::image, offset}.pointer();
+}
+
 SysResult<std::byte*> Object::page_for_write(std::uint64_t index, bool whole) {
     Frame frame = find(index);
     if (frame.place == Frame::Place::own)

@@ -50,6 +50,10 @@ public:
     /// The page's bytes for reading; a page of zeros for holes. Valid until the next sleep. index < size in
     /// pages.
     const std::byte* page(std::uint64_t index);
+    /// page() of a file, for several vCPUs at once (shared mode).
+    const std::byte* peek(std::uint64_t index) const;
+    /// The page's bytes for writing if it is the object's own, else null; for several vCPUs at once.
+    std::byte* peek_own(std::uint64_t index) const;
     /// The page's bytes for writing; makes it the object's own first, zeroing it unless `whole` says that the
     /// caller writes all of it. Errors: ENOMEM.
     SysResult<std::byte*> page_for_write(std::uint64_t index, bool whole = false);

@@ -17,17 +17,22 @@ T* make_node() {
 
 } // namespace
 
-PageTree::Leaf* PageTree::leaf_of(std::uint64_t index) const {
+PageTree::Leaf* PageTree::walk(std::uint64_t index) const {
     if (root_ == nullptr || !covers(index))
         return nullptr;
     void* at = root_;
     for (unsigned level = height_; level > 0 && at != nullptr; level--)
         at = static_cast<Node*>(at)->child[(index >> (level * fan_shift)) % fan];
-    if (at != nullptr) {
-        leaf_ = static_cast<Leaf*>(at);
+    return static_cast<Leaf*>(at);
+}
+
+PageTree::Leaf* PageTree::leaf_of(std::uint64_t index) const {
+    Leaf* leaf = walk(index);
+    if (leaf != nullptr) {
+        leaf_ = leaf;
         leaf_index_ = index >> fan_shift;
     }
-    return static_cast<Leaf*>(at);
+    return leaf;
 }
 
 PageNumber PageTree::find_slow(std::uint64_t index) const {

@@ -24,6 +24,11 @@ public:
             return leaf_->page[index % fan];
         return find_slow(index);
     }
+    /// The same without remembering where it was: for several vCPUs at once (shared mode).
+    PageNumber peek(std::uint64_t index) const {
+        const Leaf* leaf = leaf_ != nullptr && index >> fan_shift == leaf_index_ ? leaf_ : walk(index);
+        return leaf != nullptr ? leaf->page[index % fan] : 0;
+    }
     /// There must be none at the index. False when memory is exhausted.
     bool insert(std::uint64_t index, PageNumber page);
     /// The same for `count` pages that lie one after the other; returns how many went in.
@@ -50,7 +55,8 @@ private:
         std::uint32_t used;
     };
     PageNumber find_slow(std::uint64_t index) const;
-    Leaf* leaf_of(std::uint64_t index) const;
+    Leaf* walk(std::uint64_t index) const;
+    Leaf* leaf_of(std::uint64_t index) const; // walk(), remembered
     Leaf* make_leaf(std::uint64_t index);
     bool covers(std::uint64_t index) const { return index >> ((height_ + 1) * fan_shift) == prefix_; }
     void prune(std::uint64_t index);

@@ -110,8 +110,8 @@ bool VmSpace::map_hardware(std::uint64_t address, const Frame& frame, std::uint6
 }
 
 void VmSpace::forget_translations() {
-    for (Translation& each : translations_)
-        each.tag = 0;
+    for (unsigned i = 0; i != translation_slots * lwkt::cpu_count(); ++i)
+        translations_[i].tag = 0;
 }
 
 void VmSpace::forget(MapEntry& entry, std::uint64_t start, std::uint64_t end) {
@@ -121,7 +121,7 @@ void VmSpace::forget(MapEntry& entry, std::uint64_t start, std::uint64_t end) {
         forget_translations();
     else
         for (std::uint64_t page = start; page < end; page += page_size)
-            translation(page).tag = 0;
+            forget_translation(page);
     std::uint64_t from = most(start, entry.mapped_start), to = least(end, entry.mapped_end);
     if (from >= to)
         return;

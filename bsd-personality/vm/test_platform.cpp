@@ -6,9 +6,15 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "bsd-personality/kern/giant.hpp"
 #include "lwkt/spinlock.hpp"
 
 namespace lwkt {
+
+namespace {
+Thread self;
+CoreHead head{&head, &self, 0, 0, 0};
+} // namespace
 
 void* allocate(std::size_t size) {
     return std::aligned_alloc(64, (size + 63) & ~std::size_t{63});
@@ -34,6 +40,7 @@ namespace bsd::vm::test {
 
 void set_up_memory(std::uint64_t bytes, std::span<const std::byte> image) {
     glue::hosted::set_up(bytes, 1, image);
+    glue::set_cpu_local(&lwkt::head);
     pages_initialize();
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "bsd-personality/kern/giant.hpp"
 #include "bsd-personality/kern/text.hpp"
 
 namespace bsd {
@@ -10,6 +11,11 @@ namespace bsd {
 using namespace vm;
 
 namespace {
+
+// In shared mode it may be there after all.
+Errno missing() {
+    return shared_mode() ? Errno::eexclusive : Errno::efault;
+}
 
 /// Calls step(pointer to user bytes, how many) for each page of a range.
 template <class Step>
@@ -20,7 +26,7 @@ SysResult<void> walk(VmSpace& space, UserAddress at, std::uint64_t size, bool wr
         std::uint64_t count = least(size, page_size - (address & page_mask));
         std::byte* bytes = space.translate(address, write);
         if (bytes == nullptr) [[unlikely]]
-            return Failure(Errno::efault);
+            return Failure(missing());
         step(bytes, count);
         address += count;
         size -= count;
@@ -35,7 +41,7 @@ SysResult<T*> word(VmSpace& space, UserAddress at, bool write) {
         return Failure(Errno::einval);
     std::byte* bytes = at.value < user_address_end ? space.translate(at.value, write) : nullptr;
     if (bytes == nullptr)
-        return Failure(Errno::efault);
+        return Failure(missing());
     return reinterpret_cast<T*>(bytes);
 }
 
@@ -88,7 +94,7 @@ SysResult<std::uint64_t> copyinstr(VmSpace& space, UserAddress from, char* to, s
         std::uint64_t address = from.value + done;
         const std::byte* bytes = address < user_address_end ? space.translate(address, false) : nullptr;
         if (bytes == nullptr)
-            return Failure(Errno::efault);
+            return Failure(missing());
         std::uint64_t count = least(size - done, page_size - (address & page_mask));
         for (std::uint64_t i = 0; i < count; i++, done++) {
             // Other threads may change the string meanwhile: each byte is read once.

@@ -11,7 +11,7 @@ namespace bsd {
 
 using glue::UserAddress;
 
-/// Errors of all: EFAULT. What was copied before the error stays copied.
+/// Errors of all: EFAULT; in shared mode eexclusive. What was copied before the error stays copied.
 SysResult<void> copyin(VmSpace& space, UserAddress from, void* to, std::uint64_t size);
 SysResult<void> copyout(VmSpace& space, const void* from, UserAddress to, std::uint64_t size);
 SysResult<void> zero_user(VmSpace& space, UserAddress to, std::uint64_t size);

@@ -19,7 +19,10 @@ VmSpace* VmSpace::create() {
         return nullptr;
     auto* space = new (memory) VmSpace;
     space->tables_ = take_tables();
-    if (space->tables_ == nullptr) {
+    space->translations_ = static_cast<Translation*>(lwkt::allocate(translation_bytes()));
+    if (space->translations_ != nullptr)
+        space->forget_translations();
+    if (space->tables_ == nullptr || space->translations_ == nullptr) {
         space->unref();
         return nullptr;
     }
@@ -49,6 +52,8 @@ void VmSpace::destroy() {
         lwkt::release(spare_, sizeof(MapEntry));
         spare_ = next;
     }
+    if (translations_ != nullptr)
+        lwkt::release(translations_, translation_bytes());
     this->~VmSpace();
     lwkt::release(this, sizeof(VmSpace));
 }

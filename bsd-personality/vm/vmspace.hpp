@@ -3,12 +3,14 @@
 // the page tables as a cache of them. Forking copies entries only; pages are copied when written to (objects'
 // shadows) and page-table entries are made by faults.
 //
-// Guarded by the giant token; nothing here blocks. Addresses are hostile everywhere. Memory: a call that runs
-// out answers ENOMEM; a fault that runs out answers FaultResult::no_memory, for which the process is killed.
+// Guarded by the giant token (in shared mode only what is at hand can be reached); nothing here blocks.
+// Addresses are hostile everywhere. Memory: a call that runs out answers ENOMEM; a fault that runs out
+// answers FaultResult::no_memory, for which the process is killed.
 #pragma once
 
 #include "bsd-personality/vm/map_tree.hpp"
 #include "bsd-personality/vm/object.hpp"
+#include "lwkt/thread.hpp"
 
 namespace bsd {
 
@@ -79,13 +81,20 @@ public:
     /// Makes `address` accessible, mapping a window around it.
     FaultResult fault(std::uint64_t address, glue::Access access);
     /// The kernel address of the byte at `address` after making it accessible; null if it cannot be. Valid up
-    /// to the end of its page and until the next sleep or change of the map. Fast when asked for again.
+    /// to the end of its page and until the next sleep or change of the map. Fast when this vCPU asks again;
+    /// in shared mode null unless it does.
     std::byte* translate(std::uint64_t address, bool write) {
-        const Translation& cached = translations_[(address >> vm::page_shift) % translation_slots];
-        if (cached.tag == ((address & ~vm::page_mask) | 1) && (!write || cached.writable)) [[likely]]
-            return cached.page + (address & vm::page_mask);
+        if (at_hand(address, write)) [[likely]]
+            return translation(lwkt::current_cpu(), address).page + (address & vm::page_mask);
         return translate_slow(address, write);
     }
+    /// Whether translate() is fast.
+    bool at_hand(std::uint64_t address, bool write) const {
+        const Translation& cached = translation(lwkt::current_cpu(), address);
+        return cached.tag == ((address & ~vm::page_mask) | 1) && (!write || cached.writable);
+    }
+    /// The pages that can be at hand at once, if they lie one after the other.
+    static constexpr unsigned translation_slots = 32;
 
     // --- the map
     // -----------------------------------------------------------------------------------------------
@@ -148,8 +157,10 @@ private:
         std::byte* page = nullptr;
         bool writable = false;
     };
-    static constexpr unsigned translation_slots = 16;
 
+    static std::size_t translation_bytes() {
+        return sizeof(Translation) * translation_slots * lwkt::cpu_count();
+    }
     VmSpace() = default;
     ~VmSpace() = default;
     void destroy();
@@ -166,8 +177,12 @@ private:
                            std::uint64_t pages);
     vm::MapEntry* grow_stack(std::uint64_t address);
     std::byte* translate_slow(std::uint64_t address, bool write);
-    Translation& translation(std::uint64_t address) {
-        return translations_[(address >> vm::page_shift) % translation_slots];
+    Translation& translation(lwkt::CpuId cpu, std::uint64_t address) const {
+        return translations_[cpu.value * translation_slots + (address >> vm::page_shift) % translation_slots];
+    }
+    void forget_translation(std::uint64_t address) {
+        for (std::uint32_t cpu = 0; cpu != lwkt::cpu_count(); ++cpu)
+            translation(lwkt::CpuId{cpu}, address).tag = 0;
     }
 
     // vm/vmspace.cpp
@@ -189,7 +204,9 @@ private:
     bool copy_entry(vm::MapEntry& entry, VmSpace& child);
 
     PageTables* tables_ = nullptr;
-    Translation translations_[translation_slots];
+    // Of each vCPU, which alone fills and uses its own, with giant in any mode; who holds giant exclusively
+    // takes from all.
+    Translation* translations_ = nullptr;
     vm::MapTree tree_;
     vm::MapEntry* last_ = nullptr;  // found by the last lookup
     vm::MapEntry* spare_ = nullptr; // reserved entries, linked by next

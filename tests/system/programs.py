@@ -42,6 +42,10 @@ def test_digest_on_two_cores():
     both("digest", options=["--cpus", "2"])
 
 
+def test_shared_files_and_pipes():
+    both("parallel", "check", "8000", options=["--cpus", "2"])
+
+
 def test_stdin_arguments_and_exit_status():
     both("count", "one", "", "three words here", stdin=TEXT)
 
