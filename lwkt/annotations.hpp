@@ -8,6 +8,12 @@
 #define LWKT_ATTRIBUTE(x)
 #endif
 
+// What a thread does that may not block is a capability, too: guards of critical sections acquire
+// `no_block`, those of spin locks `spinning`, and functions that block are LWKT_BLOCKS, so that blocking in
+// the scope of such a guard does not compile with clang. It sees single functions only: every build asserts
+// the rest at run time.
+#define LWKT_BLOCKS LWKT_EXCLUDES(lwkt::no_block, lwkt::spinning)
+
 #define LWKT_CAPABILITY(name) LWKT_ATTRIBUTE(capability(name))
 #define LWKT_SCOPED LWKT_ATTRIBUTE(scoped_lockable)
 #define LWKT_GUARDED_BY(x) LWKT_ATTRIBUTE(guarded_by(x))
@@ -20,3 +26,8 @@
 #define LWKT_TRY_ACQUIRE(...) LWKT_ATTRIBUTE(try_acquire_capability(__VA_ARGS__))
 #define LWKT_EXCLUDES(...) LWKT_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 #define LWKT_NO_ANALYSIS LWKT_ATTRIBUTE(no_thread_safety_analysis)
+
+namespace lwkt {
+struct LWKT_CAPABILITY("context") Context {};
+inline constexpr Context no_block, spinning;
+} // namespace lwkt

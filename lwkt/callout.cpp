@@ -210,6 +210,7 @@ void CalloutQueue::thread_main(void* argument) {
         }
         if (callout == nullptr)
             continue;
+        count(here().counters.callouts);
         ktr(KtrEvent::callout_run, reinterpret_cast<std::uintptr_t>(function),
             reinterpret_cast<std::uintptr_t>(function_argument));
         function(function_argument); // may free the callout

@@ -33,7 +33,7 @@ public:
     // Disarms it and waits until the function does not run any more: afterwards its memory may go. Blocks
     // (tokens are lost meanwhile), so a token that the function needs cannot deadlock it. Not from the
     // function itself.
-    void drain();
+    void drain() LWKT_BLOCKS;
 
     // Armed, and the function has not begun to run.
     bool pending() const { return __atomic_load_n(&state_, __ATOMIC_RELAXED) >= armed; }

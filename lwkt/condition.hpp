@@ -18,7 +18,7 @@ public:
     ConditionVariable& operator=(const ConditionVariable&) = delete;
 
     // Under a token. Thread context.
-    Wake wait(SleepFlags flags = sleep_plain, Nanoseconds deadline = no_timeout);
+    Wake wait(SleepFlags flags = sleep_plain, Nanoseconds deadline = no_timeout) LWKT_BLOCKS;
     // Under a spin lock (and no other), which is held again on return.
     Wake wait(SpinLock& lock, SleepFlags flags = sleep_plain, Nanoseconds deadline = no_timeout)
         LWKT_REQUIRES(lock);
@@ -39,7 +39,7 @@ public:
     Serializer(const Serializer&) = delete;
     Serializer& operator=(const Serializer&) = delete;
 
-    void enter() LWKT_ACQUIRE(); // thread context; blocks
+    void enter() LWKT_ACQUIRE() LWKT_BLOCKS; // thread context
     [[nodiscard]] bool try_enter() LWKT_TRY_ACQUIRE(true);
     void exit() LWKT_RELEASE();
     bool held() const { return __atomic_load_n(&owner_, __ATOMIC_RELAXED) == current(); }
@@ -55,12 +55,14 @@ private:
 
 class LWKT_SCOPED SerializerGuard {
 public:
-    explicit SerializerGuard(Serializer& serializer) LWKT_ACQUIRE(serializer) : serializer_(serializer) {
+    [[nodiscard]] explicit SerializerGuard(Serializer& serializer) LWKT_ACQUIRE(serializer) LWKT_BLOCKS
+        : serializer_(serializer) {
         serializer_.enter();
     }
     ~SerializerGuard() LWKT_RELEASE() { serializer_.exit(); }
     SerializerGuard(const SerializerGuard&) = delete;
     SerializerGuard& operator=(const SerializerGuard&) = delete;
+    static void* operator new(std::size_t) = delete;
 
 private:
     Serializer& serializer_;

@@ -17,6 +17,7 @@ constexpr std::uint64_t away = 20'000;
 // and lets interrupt threads run before the interrupted code continues.
 void upcall() {
     GlobalData& gd = here();
+    count(gd.counters.upcalls);
     request(gd, request_events);
     if (gd.programmed <= glue::Clock::ticks()) { // else the same deadline would bring the next upcall
         gd.programmed = glue::no_deadline;
@@ -43,8 +44,10 @@ void idle_loop(GlobalData& gd) {
             return;
         // An event from here on makes wait() return at once.
         gd.vcpu->disable_upcalls();
-        if (__atomic_load_n(&gd.requests, __ATOMIC_RELAXED) == 0 && !gd.vcpu->pending())
+        if (__atomic_load_n(&gd.requests, __ATOMIC_RELAXED) == 0 && !gd.vcpu->pending()) {
+            count(gd.counters.idle_waits);
             gd.vcpu->wait();
+        }
         gd.vcpu->enable_upcalls();
     }
 }
@@ -111,6 +114,7 @@ void notify(GlobalData& target) {
 }
 
 void process_events(GlobalData& gd) {
+    count(gd.counters.events);
     std::uint64_t bits = gd.vcpu->take_events() | gd.stashed_events;
     gd.stashed_events = 0;
     for (bits &= ~glue::Vcpu::event_kick; bits != 0; bits &= bits - 1) {
@@ -139,6 +143,7 @@ bool vcpu_event(glue::Trap) {
 }
 
 void give_time_away(GlobalData& gd, unsigned times) {
+    count(gd.counters.given_away);
     ktr(KtrEvent::time_given_away, std::uintptr_t{times});
     gd.vcpu->disable_upcalls();
     gd.stashed_events |= gd.vcpu->take_events();

@@ -122,7 +122,8 @@ struct alignas(256) GlobalData : CoreHead {
     SlabStatistics slab_counters{};
     IpiStatistics ipi_counters{};
     PortStatistics port_counters{};
-    bool draining = false; // IPI functions run: they may not send() and wait
+    SchedulerStatistics counters{}; // atomic, relaxed: read by others
+    bool draining = false;          // IPI functions run: they may not send() and wait
 
     std::uint32_t ktr_next = 0; // atomic: read by others
     KtrSlot ktr_ring[ktr_entries];
@@ -137,6 +138,9 @@ struct alignas(256) GlobalData : CoreHead {
     IpiQueue* from = nullptr;            // immutable: one queue a source core
 };
 
+inline void count(std::uint64_t& counter) { // of this core; others read it
+    __atomic_store_n(&counter, counter + 1, __ATOMIC_RELAXED);
+}
 inline GlobalData& here() {
     return static_cast<GlobalData&>(core());
 }

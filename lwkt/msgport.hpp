@@ -79,8 +79,8 @@ public:
     // Sends and waits for the reply. Returns message.error. Blocks: tokens are lost meanwhile (not when it
     // completes at once). message.reply_port need not be set. With sleep_interruptible, interrupt() aborts
     // the message; its reply is waited for nevertheless, since only then the message is the caller's again.
-    std::int32_t domsg(Message& message);
-    std::int32_t domsg(Message& message, SleepFlags flags);
+    std::int32_t domsg(Message& message) LWKT_BLOCKS;
+    std::int32_t domsg(Message& message, SleepFlags flags) LWKT_BLOCKS;
     // Puts a message on the queue, by whom it may concern. Any core, any context (hard ones: not spin ports
     // of which the interrupted code may hold the lock; it never does, since that is a critical section).
     void put(Message& message);
@@ -88,11 +88,11 @@ public:
     // Thread ports: their owner only; spin ports: anybody. poll() takes the oldest message or reply, nullptr
     // when there is none; wait() blocks until there is one, or the deadline passes (nullptr).
     Message* poll();
-    Message* wait();
-    Message* wait(Nanoseconds deadline);
+    Message* wait() LWKT_BLOCKS;
+    Message* wait(Nanoseconds deadline) LWKT_BLOCKS;
     // By who sent the message with this port as its reply port: waits until it has been replied and takes it
     // off the queue. Returns its error. With sleep_interruptible, interrupt() aborts it.
-    std::int32_t wait_message(Message& message, SleepFlags flags = sleep_plain);
+    std::int32_t wait_message(Message& message, SleepFlags flags = sleep_plain) LWKT_BLOCKS;
     // Takes a queued message off out of turn. False when it is not on the queue.
     bool drop(Message& message);
 
@@ -148,7 +148,7 @@ void forward(Message& message, Port& to);
 // By the sender: asks for a message back. It is replied in any case: with message_aborted at once while
 // nobody has received it, else when the receiver gives it up (Message::aborted, abort_function) or has done
 // it. Until this returns nobody may use the message for something else. Blocks. Thread context.
-void abort(Message& message);
+void abort(Message& message) LWKT_BLOCKS;
 
 struct PortStatistics {
     std::uint64_t sent;    // send() and domsg() on this core

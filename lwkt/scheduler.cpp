@@ -42,6 +42,7 @@ void preempt(GlobalData& gd, Thread* self) {
             return;
         }
         self->state = ThreadState::preempted;
+        count(gd.counters.preemptions);
         ktr(KtrEvent::preempted, thread, reinterpret_cast<std::uintptr_t>(self));
         thread->preempted = self;
         switch_to(gd, self, thread);
@@ -156,6 +157,13 @@ void set_priority(Priority priority) {
     Thread* self = current();
     verify((priority >= Priority::interrupt_low) == (self->priority >= Priority::interrupt_low));
     self->priority = priority;
+}
+
+SchedulerStatistics scheduler_statistics(CpuId cpu) {
+    const SchedulerStatistics& from = globaldata_of[cpu.value]->counters;
+    auto read = [](const std::uint64_t& counter) { return __atomic_load_n(&counter, __ATOMIC_RELAXED); };
+    return {read(from.upcalls),    read(from.preemptions), read(from.events), read(from.idle_waits),
+            read(from.given_away), read(from.callouts),    read(from.wakeups)};
 }
 
 // --- waking

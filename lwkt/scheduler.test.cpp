@@ -173,6 +173,31 @@ TEST(SchedulerOne, SliceEndsOnlyForCompany) {
     });
 }
 
+TEST(SchedulerOne, StatisticsCountWhatHappened) {
+    run(1, [&] {
+        SchedulerStatistics before = scheduler_statistics(CpuId{0});
+        int ident;
+        for (int n = 0; n < 3; ++n)
+            (void)tsleep(&ident, 0, "nap", glue::Clock::now() + Nanoseconds{100'000}); // idle meanwhile
+        Callout callout;
+        tsleep_interlock(&ident, 0);
+        callout.reset(
+            glue::Clock::now(), [](void* to) { wakeup(to); }, &ident);
+        (void)tsleep(&ident, sleep_interlocked, "callout");
+        callout.drain();
+        SchedulerStatistics after = scheduler_statistics(CpuId{0});
+        EXPECT_GE(after.idle_waits, before.idle_waits + 3);
+        EXPECT_GE(after.events, before.events + 3);
+        EXPECT_EQ(after.callouts, before.callouts + 1);
+        EXPECT_EQ(after.wakeups, before.wakeups + 1);
+        EXPECT_EQ(after.given_away, 0u);
+        Group group;
+        group.spawn(
+            0, [] {}, Priority::interrupt); // takes the core at once
+        EXPECT_GE(scheduler_statistics(CpuId{0}).preemptions, after.preemptions + 1);
+    });
+}
+
 TEST(SchedulerOne, CreateFailsCleanly) {
     run(1, [&] {
         lwkt::test::pages_left = 3;

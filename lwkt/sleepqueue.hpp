@@ -31,7 +31,8 @@ inline constexpr Nanoseconds no_timeout{~std::uint64_t{0}};
 // Blocks the calling thread until woken, until the absolute monotonic deadline, or until interrupted. All
 // tokens are lost meanwhile and held again on return. `wmesg` (static) says why it sleeps. A deadline in the
 // past returns timed_out after giving others a chance to run. Thread context; not in a critical section.
-Wake tsleep(const void* ident, unsigned flags, const char* wmesg, Nanoseconds deadline = no_timeout);
+Wake tsleep(const void* ident, unsigned flags, const char* wmesg,
+            Nanoseconds deadline = no_timeout) LWKT_BLOCKS;
 
 // Puts the calling thread on ident's queue without blocking: a wakeup() from now on makes the next
 // tsleep(ident, ... | sleep_interlocked) return at once. Only that tsleep() or tsleep_remove() may follow; a

@@ -26,10 +26,13 @@ private:
 
 class LWKT_SCOPED SpinGuard {
 public:
-    explicit SpinGuard(SpinLock& lock) LWKT_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+    [[nodiscard]] explicit SpinGuard(SpinLock& lock) LWKT_ACQUIRE(lock, spinning) : lock_(lock) {
+        lock_.lock();
+    }
     ~SpinGuard() LWKT_RELEASE() { lock_.unlock(); }
     SpinGuard(const SpinGuard&) = delete;
     SpinGuard& operator=(const SpinGuard&) = delete;
+    static void* operator new(std::size_t) = delete;
 
 private:
     SpinLock& lock_;

@@ -11,6 +11,7 @@
 
 #include "glue/fiber.hpp"
 #include "glue/vcpu.hpp"
+#include "lwkt/annotations.hpp"
 #include "lwkt/verify.hpp"
 
 namespace lwkt {
@@ -164,12 +165,13 @@ inline void critical_exit() {
 }
 
 // Nothing on this core preempts while one lives. Nests. Do not block inside.
-class CriticalSection {
+class LWKT_SCOPED CriticalSection {
 public:
-    CriticalSection() { critical_enter(); }
-    ~CriticalSection() { critical_exit(); }
+    [[nodiscard]] CriticalSection() LWKT_ACQUIRE_SHARED(no_block) { critical_enter(); }
+    ~CriticalSection() LWKT_RELEASE() { critical_exit(); }
     CriticalSection(const CriticalSection&) = delete;
     CriticalSection& operator=(const CriticalSection&) = delete;
+    static void* operator new(std::size_t) = delete;
 };
 
 // --- life of threads
@@ -189,11 +191,11 @@ void destroy_unstarted(Thread* thread);
 void schedule(Thread* thread);
 
 // Ends the calling thread, releasing the tokens it holds. Returning from its function does the same.
-[[noreturn]] void exit();
+[[noreturn]] void exit() LWKT_BLOCKS;
 
 // Gives the core to the next ready thread of the same or a higher priority, if there is one. Tokens are lost
 // and reacquired when that happens. Thread context.
-void yield();
+void yield() LWKT_BLOCKS;
 // True when yield() would give up the core: another thread of at least this priority is ready. Any context.
 bool should_yield();
 
@@ -220,7 +222,7 @@ void shutdown();
 // handlers, drains the IPI queue, runs expired callouts and wakes interrupt threads (which run before this
 // returns). True when the caller should call yield() before it enters user mode again: its time slice has
 // ended and somebody of the same priority is ready, or somebody of higher priority is. Thread context.
-bool vcpu_event(glue::Trap trap);
+bool vcpu_event(glue::Trap trap) LWKT_BLOCKS;
 
 // The end of the running BSD thread's time slice on this core, absolute; glue::no_deadline for none. Programs
 // the vCPU's deadline with the earlier of it and the next callout, and only writes when that changes. It
@@ -229,6 +231,18 @@ bool vcpu_event(glue::Trap trap);
 void set_slice_deadline(Ticks deadline);
 // True once after the slice deadline passed; reading it clears it.
 bool take_slice_expired();
+
+// What a core's scheduler has done, counted on its slow ways only. Any core; relaxed.
+struct SchedulerStatistics {
+    std::uint64_t upcalls;     // events and deadlines that interrupted LWKT's own code
+    std::uint64_t preemptions; // an interrupt thread took the core from a thread
+    std::uint64_t events;      // times events and timers were looked at
+    std::uint64_t idle_waits;  // times the core had nothing to do and waited in the kernel below
+    std::uint64_t given_away;  // times it waited there for another core's spin lock or IPI queue
+    std::uint64_t callouts;    // callouts that ran in the callout thread
+    std::uint64_t wakeups;     // threads that were woken out of a sleep
+};
+SchedulerStatistics scheduler_statistics(CpuId cpu);
 
 // A handler for bits of the vCPU's event word (glue::Vcpu::event_doorbell and those of IRQ threads) on one
 // core. Runs in hard context with the bits that arrived; it may schedule(), wakeup() and send messages.

@@ -22,8 +22,8 @@ public:
     Token& operator=(const Token&) = delete;
 
     // Thread context; may block, and then loses and reacquires the tokens already held. Prefer TokenGuard.
-    void acquire() LWKT_ACQUIRE();
-    void acquire_shared() LWKT_ACQUIRE_SHARED();
+    void acquire() LWKT_ACQUIRE() LWKT_BLOCKS;
+    void acquire_shared() LWKT_ACQUIRE_SHARED() LWKT_BLOCKS;
     // Without blocking or spinning. True if acquired. Not in hard context.
     bool try_acquire() LWKT_TRY_ACQUIRE(true);
     // Releases the last acquisition of this token, exclusive or shared. Any order between tokens.
@@ -65,10 +65,13 @@ private:
 // Holds one token, exclusively, for a scope.
 class LWKT_SCOPED TokenGuard {
 public:
-    explicit TokenGuard(Token& token) LWKT_ACQUIRE(token) : token_(token) { token_.acquire(); }
+    [[nodiscard]] explicit TokenGuard(Token& token) LWKT_ACQUIRE(token) LWKT_BLOCKS : token_(token) {
+        token_.acquire();
+    }
     ~TokenGuard() LWKT_RELEASE() { token_.release(); }
     TokenGuard(const TokenGuard&) = delete;
     TokenGuard& operator=(const TokenGuard&) = delete;
+    static void* operator new(std::size_t) = delete; // it ends with its scope
 
 private:
     Token& token_;
@@ -77,12 +80,14 @@ private:
 // Holds one token in shared mode for a scope.
 class LWKT_SCOPED SharedTokenGuard {
 public:
-    explicit SharedTokenGuard(Token& token) LWKT_ACQUIRE_SHARED(token) : token_(token) {
+    [[nodiscard]] explicit SharedTokenGuard(Token& token) LWKT_ACQUIRE_SHARED(token) LWKT_BLOCKS
+        : token_(token) {
         token_.acquire_shared();
     }
     ~SharedTokenGuard() LWKT_RELEASE_GENERIC() { token_.release(); }
     SharedTokenGuard(const SharedTokenGuard&) = delete;
     SharedTokenGuard& operator=(const SharedTokenGuard&) = delete;
+    static void* operator new(std::size_t) = delete; // it ends with its scope
 
 private:
     Token& token_;
@@ -91,7 +96,9 @@ private:
 // Holds two different tokens for a scope; both are held when the constructor returns.
 class LWKT_SCOPED TwoTokenGuard {
 public:
-    TwoTokenGuard(Token& first, Token& second) LWKT_ACQUIRE(first, second) : first_(first), second_(second) {
+    [[nodiscard]] TwoTokenGuard(Token& first, Token& second) LWKT_ACQUIRE(first, second) LWKT_BLOCKS
+        : first_(first),
+          second_(second) {
         first_.acquire();
         second_.acquire(); // if it blocks, both are reacquired together
     }
@@ -101,6 +108,7 @@ public:
     }
     TwoTokenGuard(const TwoTokenGuard&) = delete;
     TwoTokenGuard& operator=(const TwoTokenGuard&) = delete;
+    static void* operator new(std::size_t) = delete; // it ends with its scope
 
 private:
     Token& first_;
@@ -108,6 +116,7 @@ private:
 };
 
 inline void Token::acquire() {
+    assert_that(!in_critical_section()); // it may block
     Thread* self = current();
     TokenReference* reference = self->token_top;
     verify(!tokens_full(reference));
@@ -127,7 +136,7 @@ inline void Token::release() {
     // both.
     __atomic_exchange_n(&state_, 0, __ATOMIC_SEQ_CST); // orders the store before the look at the waiters
     --self->token_top;
-    if (__atomic_load_n(&waiters_, __ATOMIC_RELAXED) != nullptr) [[unlikely]]
+    if (glue::atomically_set(waiters_)) [[unlikely]]
         wake_waiters();
 }
 

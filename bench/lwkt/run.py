@@ -1,26 +1,37 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Path lengths of LWKT in instructions, under -icount, and of what crosses cores in nanoseconds of plain emulation.
+"""Path lengths of LWKT in instructions, under -icount, and of what crosses cores in nanoseconds of plain emulation; beside
+them (hosted_…) the same on the hosted platform, a Linux process on this machine, in nanoseconds.
 usage: run.py BUILD_DIRECTORY"""
-import json, pathlib, sys
+import json, pathlib, subprocess, sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tests/lwkt"))
 from jail import run
 
-build = sys.argv[1]
+build = pathlib.Path(sys.argv[1])
+subprocess.run(["cmake", "--build", build / "tools", "--target", "lwkt_bench_hosted"], check=True, stdout=subprocess.DEVNULL)
 
 
-def figures(cpus, *options):
-    status, output, errors = run(build, "tests/lwkt/lwkt_bench", cpus, *options)
+def figures(name, status, output, errors):
     found = [line.split() for line in output.splitlines()]
     if status != 0 or not found:
-        sys.exit(f"lwkt_bench ended with status {status}:\n{output}{errors}")
-    return {name: int(value) for name, value in found}
+        sys.exit(f"{name} ended with status {status}:\n{output}{errors}")
+    return {name: float(value) for name, value in found}
 
 
-for name, value in figures(1, "--icount").items():
+def native(cpus, *options):
+    return figures("lwkt_bench", *run(build, "tests/lwkt/lwkt_bench", cpus, *options))
+
+
+def hosted(cpus):
+    done = subprocess.run([build / "tools/tests/lwkt/lwkt_bench_hosted", str(cpus)], capture_output=True, text=True, timeout=300)
+    return figures("lwkt_bench_hosted", done.returncode, done.stdout, done.stderr)
+
+
+CROSSING = ("ipiq_call", "wakeup_other_core", "wakeup_to_run_other_core")
+for name, value in native(1, "--icount").items():
     print(json.dumps({"name": name, "value": value, "unit": "instructions"}))
-crossing = figures(2)
-for name in ("ipiq_call", "wakeup_other_core"):
-    print(json.dumps({"name": name, "value": crossing[name], "unit": "ns"}))
+for prefix, one, two in (("", {}, native(2)), ("hosted_", hosted(1), hosted(2))):
+    for name, value in {**one, **{name: two[name] for name in CROSSING}}.items():
+        print(json.dumps({"name": prefix + name, "value": value, "unit": "ns"}))
 print(json.dumps({"note": "Instructions of one round under QEMU's -icount; what crosses cores is in nanoseconds of plain emulation with "
-                          "two cores and scatters.\nNone of it predicts cycles on hardware."}))
+                          "two cores and scatters,\nlike what is hosted. None of it predicts cycles on hardware."}))

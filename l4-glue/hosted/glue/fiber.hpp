@@ -63,6 +63,12 @@ inline bool cpu_local_decrement() {
     return --*reinterpret_cast<std::uint32_t*>(static_cast<char*>(hosted::cpu_local) + offset) == 0;
 }
 
+// Whether a pointer that other cores change is set.
+template <class T>
+inline bool atomically_set(T* const& pointer) {
+    return __atomic_load_n(&pointer, __ATOMIC_RELAXED) != nullptr;
+}
+
 template <class T>
 inline T* cpu_local_again() {
     return cpu_local<T>();

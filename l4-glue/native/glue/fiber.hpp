@@ -44,6 +44,15 @@ inline bool cpu_local_decrement() {
     return zero;
 }
 
+// Whether a pointer that other cores change is set: a relaxed atomic load, compared where it lies. Not moved
+// before an earlier atomic operation.
+template <class T>
+inline bool atomically_set(T* const& pointer) {
+    bool set;
+    asm volatile("cmpq $0, %1" : "=@ccne"(set) : "m"(pointer));
+    return set;
+}
+
 // cpu_local() that the compiler does not remember from before.
 template <class T>
 inline T* cpu_local_again() {

@@ -43,6 +43,12 @@ template <std::size_t offset>
 inline bool cpu_local_decrement() {
     return --*reinterpret_cast<std::uint32_t*>(static_cast<char*>(explored::cpu_local) + offset) == 0;
 }
+// Whether a pointer that other cores change is set.
+template <class T>
+inline bool atomically_set(T* const& pointer) {
+    return __atomic_load_n(&pointer, __ATOMIC_RELAXED) != nullptr;
+}
+
 inline void memory_released(void*, std::size_t) {}
 inline void memory_allocated(void*, std::size_t) {}
 
