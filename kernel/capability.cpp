@@ -17,7 +17,7 @@ bool ends_with_origin(Type type) {
 } // namespace
 
 bool revoke(Core& core, Capability& top, bool with_top, Budget& budget) {
-    constexpr int cost = 150; // a slot, and burying what ends with it
+    constexpr int cost = 200; // a slot, and burying what ends with it
     for (Capability* at = &top;;) {
         while (at->has_derived())
             at = at->next();

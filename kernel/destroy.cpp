@@ -13,13 +13,17 @@ namespace {
 
 // Steps that nest are few: a pool's depth is bounded, and a task's or thread's parts do not nest.
 constexpr int kill_cost = 700;
+constexpr int leave_cost = Budget::step; // as many vCPUs as a core may have can have been interrupted in it
 
 bool kill_at_home(Core& core, CoreObject& object, Budget& budget) {
     if (__atomic_load_n(&object.killed, __ATOMIC_ACQUIRE))
         return true;
-    if (!budget.take(kill_cost))
+    bool here = object.core == core.index;
+    // The chain of calls below a thread is walked, and that below who helps what it leaves behind.
+    bool calls = here && object.type == Type::thread && static_cast<Thread&>(object).callee;
+    if (!budget.take(calls ? Budget::step : kill_cost))
         return false;
-    if (object.core == core.index)
+    if (here)
         return kill(core, object);
     send_request(object, request_kill);
     return false;
@@ -69,6 +73,8 @@ bool unlink_task(Core& core, Task& task, Budget& budget) {
     if (task.table.slots() > 0)
         return false;
     if (!task.left) {
+        if (!budget.take(leave_cost))
+            return false;
         flush_space(task, true);
         task.left = true;
     }

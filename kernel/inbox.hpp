@@ -39,10 +39,11 @@ public:
             !__atomic_compare_exchange_n(&head_, &head, &object, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
         return true;
     }
-    // Home core: calls handle(object, requests) for up to `limit` objects; true if there are more.
+    // Home core: calls handle(object, requests), which returns what it cost, until `limit` is spent; true if
+    // there are more.
     template <class Handle>
-    bool drain(Handle handle, unsigned limit) {
-        for (; limit > 0; --limit) {
+    bool drain(Handle handle, int limit) {
+        while (limit > 0) {
             if (!taken_)
                 taken_ = __atomic_exchange_n(&head_, nullptr, __ATOMIC_ACQ_REL);
             if (!taken_)
@@ -50,7 +51,7 @@ public:
             CoreObject& object = *taken_;
             taken_ = object.inbox_next;
             __atomic_store_n(&object.inbox_queued, 0, __ATOMIC_RELEASE);
-            handle(object, __atomic_exchange_n(&object.inbox_requests, 0, __ATOMIC_ACQ_REL));
+            limit -= handle(object, __atomic_exchange_n(&object.inbox_requests, 0, __ATOMIC_ACQ_REL));
         }
         return taken_ || __atomic_load_n(&head_, __ATOMIC_RELAXED);
     }

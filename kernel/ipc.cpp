@@ -14,6 +14,8 @@ namespace kernel {
 
 namespace {
 
+constexpr unsigned refused_at_once = 4;
+
 // Copies tag and words; the register words first, the rest from buffer to buffer.
 void copy_words(Thread& to, const Registers& from_registers, Word tag, const Thread& from) {
     Registers& r = to.registers;
@@ -52,7 +54,7 @@ void deliver(Core&, Thread& from, Thread& to) {
 // Waits in the queue of senders until the deadline; a call also lends its time to a server whose client went
 // away in the middle of its request (helping), so that the endpoint is served again.
 void queue_sender(Core& core, Thread& sender, Endpoint& endpoint, Word deadline) {
-    endpoint.senders.push(sender);
+    (sender.one_way ? endpoint.posts : endpoint.senders).push(sender);
     sender.state = ThreadState::sending;
     core.reschedule = true;
     if (deadline)
@@ -107,29 +109,38 @@ Thread* answer(Thread& server) {
     return caller;
 }
 
-// Takes the message of the first sender; true if there was one.
+// Whose message `receiver` takes next, out of its queue; nullptr if there is none for it. Without time of its
+// own it can only serve calls: one-way senders are refused, a few at a time.
+Thread* pop_sender(Core& core, const Thread& receiver, Endpoint& endpoint) {
+    if (!receiver.own_context) {
+        for (unsigned i = 0; i < refused_at_once && endpoint.posts.first; ++i)
+            finish(core, *endpoint.posts.first, Error::wrong_state);
+        return endpoint.senders.pop();
+    }
+    bool post = endpoint.posts.first && (endpoint.post_is_next || !endpoint.senders.first);
+    endpoint.post_is_next = !post;
+    return post ? endpoint.posts.pop() : endpoint.senders.pop();
+}
+
+// Takes the message of the next sender; true if there was one.
 bool take_message(Core& core, Thread& thread, Endpoint& endpoint) {
-    while (Thread* sender = endpoint.senders.pop()) {
-        core.timers.remove(sender->timer);
-        if (sender->one_way) {
-            if (!thread.own_context) { // nobody's time comes with it
-                finish(core, *sender, Error::wrong_state);
-                continue;
-            }
-            deliver(core, *sender, thread);
-            finish(core, *sender, Error::ok);
-            return true;
-        }
-        account(core, arch::read_tsc()); // another context pays from here on
-        if (sender->callee)              // it helped a server that has finished
-            withdraw_help(core, *sender);
+    Thread* sender = pop_sender(core, thread, endpoint);
+    if (!sender)
+        return false;
+    core.timers.remove(sender->timer);
+    if (sender->one_way) {
         deliver(core, *sender, thread);
-        lend(*sender, thread, ThreadState::waiting_reply);
-        if (thread.priority >= abi::realtime_priority)
-            core.reschedule = true; // it holds interrupts back from here on
+        finish(core, *sender, Error::ok);
         return true;
     }
-    return false;
+    account(core, arch::read_tsc()); // another context pays from here on
+    if (sender->callee)              // it helped a server that has finished
+        withdraw_help(core, *sender);
+    deliver(core, *sender, thread);
+    lend(*sender, thread, ThreadState::waiting_reply);
+    if (thread.priority >= abi::realtime_priority)
+        core.reschedule = true; // it holds interrupts back from here on
+    return true;
 }
 
 // Makes the thread wait at the endpoint, or takes what waits there for it. True if it can go on at once.

@@ -64,7 +64,7 @@ void take_back(Core& core, Thread& caller, Thread& server) {
     Thread* next = server.service->senders.first; // who waits for it already
     if (next == &caller)
         next = caller.queue_next;
-    if (next && !next->one_way && !next->callee && !server.service->dying)
+    if (next && !next->callee && !server.service->dying)
         help_orphan(core, *next, *server.service);
 }
 
@@ -133,12 +133,15 @@ void abort_partners(Core& core, Thread& thread) {
 }
 
 bool kill_endpoint(Core& core, Endpoint& endpoint, unsigned limit) {
-    for (ThreadQueue* queue : {&endpoint.senders, &endpoint.receivers})
+    for (ThreadQueue* queue : {&endpoint.senders, &endpoint.posts, &endpoint.receivers})
         while (Thread* thread = queue->first) {
-            if (limit-- == 0)
+            if (limit == 0)
                 return false;
-            if (thread->callee)
-                withdraw_help(core, *thread);
+            --limit;
+            if (thread->callee) {
+                withdraw_help(core, *thread); // walks chains of calls: enough for a step
+                limit = 0;
+            }
             if (thread->fault_pending) {
                 dequeue(core, *thread);
                 thread->fault_pending = false;

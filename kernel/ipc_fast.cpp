@@ -77,8 +77,8 @@ extern "C" Delivered reply_wait_fast(Word selector, Word tag) {
     if (!endpoint || !caller || !is_plain(tag)) [[unlikely]]
         return slow;
     if (caller->state != ThreadState::waiting_reply || caller->fault_pending || endpoint->senders.first ||
-        (server.notification && server.notification->bits) || caller->priority < core.ready.highest() ||
-        !server.context || server.service != endpoint) [[unlikely]]
+        endpoint->posts.first || (server.notification && server.notification->bits) ||
+        caller->priority < core.ready.highest() || !server.context || server.service != endpoint) [[unlikely]]
         return slow;
     give_back(server);
     caller->state = ThreadState::ready;

@@ -29,6 +29,8 @@ static Error pass_capability(const Thread& sender, const Thread& receiver) {
     Task& to = *receiver.task;
     if (to.dying)
         return Error::dead; // it is losing its table
+    if (!to.table.has_page(slot))
+        return Error::bad_argument; // to make one, beside a page's tables, is more than a step
     Capability* source = sender.task->table.slot(item.source);
     if (!source)
         return Error::bad_capability;

@@ -151,6 +151,10 @@ public:
     // Makes the page of an empty slot, at the budget's cost: occupied, bad_argument, no_memory, limit (too
     // deep below `parent`).
     Error reserve(Pool& pool, Selector selector, const Capability* parent, Budget& budget);
+    // Whether reserve has nothing to make there.
+    bool has_page(Selector selector) const {
+        return selector < slots_ && directory_[selector / capabilities_per_page];
+    }
     // After reserve. An object's first capability becomes its origin.
     void put(Selector selector, Object& object, std::uint32_t rights, Word badge, Capability* parent);
     // The slot if it is occupied; the slot that was reserved.

@@ -10,7 +10,8 @@ namespace kernel {
 
 namespace {
 
-constexpr unsigned requests_at_once = 4, waiters_at_once = 4;
+constexpr unsigned waiters_at_once = 4;
+constexpr int requests_at_once = 4; // of those that wake a thread; others can be a step each
 
 bool kill_notification(Core& core, Notification& notification) {
     for (unsigned i = 0; i < waiters_at_once && notification.waiters.first; ++i)
@@ -101,7 +102,10 @@ bool kill(Core& core, CoreObject& object) {
 
 void handle_inbox(Core& core) {
     bool more = core.inbox.drain(
-        [&](CoreObject& object, std::uint32_t requests) { handle_request(core, object, requests); },
+        [&](CoreObject& object, std::uint32_t requests) {
+            handle_request(core, object, requests);
+            return requests & ~(request_signal | request_start) ? requests_at_once : 1;
+        },
         requests_at_once);
     if (more) // the rest after the next instruction of user mode
         arch::send_interrupt(core.apic_id, arch::vector_inbox);

@@ -143,6 +143,8 @@ inline void ThreadQueue::pop_first() {
 struct Endpoint : CoreObject {
     static constexpr Type kind = Type::endpoint;
     ThreadQueue senders, receivers;
+    ThreadQueue posts;         // one-way senders: apart, since a receiver may have to leave them there
+    bool post_is_next = false; // calls and one-way messages take turns
     Thread* servers = nullptr; // threads whose `service` this is
 };
 

@@ -89,6 +89,12 @@ void test_capability_items() {
     CHECK_EQ(call(endpoint, badged, 8, 0), Error::ok);
     CHECK(!came(shared<Word>(cell_tag)));
 
+    // Nor where no slot of the page has been used: the kernel makes none for a message.
+    CHECK_EQ(call(endpoint, given, 0, 50'000), Error::ok);
+    CHECK(came(shared<Word>(cell_tag)));
+    CHECK(!came(message.tag));
+    take_back();
+
     // Not without the right to grant, in either direction.
     CHECK_EQ(call(plain, given, 0, back), Error::no_right);
     CHECK_EQ(exchange(Operation::send, plain, message), Error::no_right);
