@@ -3,6 +3,7 @@
 // request bits or-ed in, and send an IPI; the core takes the whole list in its interrupt handler.
 #pragma once
 
+#include "kernel/invariant.hpp"
 #include "kernel/object.hpp"
 
 namespace kernel {
@@ -49,6 +50,9 @@ public:
             if (!taken_)
                 return false;
             CoreObject& object = *taken_;
+            invariant(object.type == Type::thread || object.type == Type::endpoint ||
+                          object.type == Type::notification || object.type == Type::timer,
+                      "inbox: not an object");
             taken_ = object.inbox_next;
             __atomic_store_n(&object.inbox_queued, 0, __ATOMIC_RELEASE);
             limit -= handle(object, __atomic_exchange_n(&object.inbox_requests, 0, __ATOMIC_ACQ_REL));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/pool.hpp"
+#include "kernel/invariant.hpp"
 
 #include "kernel/arch/x86_64/memory.hpp"
 
@@ -102,6 +103,7 @@ void* Pool::allocate(unsigned size) {
 
 void Pool::release(void* block, unsigned size) {
     PageInfo& info = info_of(block);
+    poison(block, size > 2048 ? page : 64u << class_of(size));
     if (size <= 2048) {
         unsigned which = class_of(size);
         if (!info.free_blocks) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/reclaim.hpp"
+#include "kernel/invariant.hpp"
 
 #include "kernel/irq.hpp"
 #include "kernel/thread.hpp"
@@ -72,6 +73,51 @@ void leave_list(T& object) { // of its task
     object.task_link = nullptr;
 }
 
+// Nothing leads to it any more.
+void check_unreachable(const Object& object) {
+    if constexpr (!checks_invariants)
+        return;
+    invariant(!object.origin && !object.pool_link, "free: has a capability or a pool");
+    switch (object.type) {
+    case Type::thread: {
+        auto& thread = static_cast<const Thread&>(object);
+        invariant(!thread.ready_queued && !thread.queue && !thread.timer.queued, "free: thread is queued");
+        invariant(!thread.caller && !thread.callee && !thread.service, "free: thread has partners");
+        invariant(!thread.own_context && !thread.task_link && !thread.inbox_queued, "free: thread is bound");
+        for (unsigned i = 0; i < core_count; ++i)
+            invariant(cores[i].current != &thread && cores[i].fpu_owner != &thread, "free: thread runs");
+        break;
+    }
+    case Type::endpoint: {
+        auto& endpoint = static_cast<const Endpoint&>(object);
+        invariant(!endpoint.senders.first && !endpoint.receivers.first && !endpoint.servers,
+                  "free: endpoint has threads");
+        break;
+    }
+    case Type::notification: {
+        auto& notification = static_cast<const Notification&>(object);
+        invariant(!notification.waiters.first && !notification.bound && !notification.vcpu,
+                  "free: notification has waiters");
+        break;
+    }
+    case Type::scheduling:
+        invariant(!static_cast<const SchedulingContext&>(object).owner, "free: context has an owner");
+        break;
+    case Type::timer:
+        invariant(!static_cast<const Timer&>(object).node.queued, "free: timer is armed");
+        break;
+    case Type::task: {
+        auto& task = static_cast<const Task&>(object);
+        invariant(!task.threads && !task.bindings && task.table.slots() == 0, "free: task has something");
+        for (unsigned i = 0; i < core_count; ++i)
+            invariant(cores[i].space != &task, "free: task's space is loaded");
+        break;
+    }
+    default:
+        break;
+    }
+}
+
 void free_object(Object& object) {
     Pool& pool = *object.pool;
     if (object.type == Type::thread) {
@@ -140,6 +186,7 @@ void reclaim() {
             continue;
         }
         --object->pool->buried;
+        check_unreachable(*object);
         free_object(*object);
     }
     if (!measuring && !ready && waiting)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/scheduler.hpp"
+#include "kernel/invariant.hpp"
 
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/machine.hpp"
@@ -38,6 +39,8 @@ void abandon_guest(Core& core, Thread& thread, Error error, abi::Trap trap) {
 }
 
 void make_ready(Core& core, Thread& thread) {
+    invariant(thread.type == Type::thread && thread.home == &core && !thread.killed, "ready: whose?");
+    invariant(!thread.ready_queued && !thread.queue && !thread.callee, "ready: waits or is queued");
     thread.state = ThreadState::ready;
     if (!thread.context) // passive: runs when it is called
         return;
@@ -181,6 +184,11 @@ void forget_fpu(Core& core) {
 }
 
 [[gnu::always_inline]] static inline void switch_from(Core& core, Thread* last, Thread& next) {
+    invariant(next.type == Type::thread && next.home == &core && !next.killed, "switch: to whom?");
+    invariant(!next.ready_queued && !next.queue && !next.timer.queued && next.context && !next.callee &&
+                  next.state != ThreadState::dead,
+              "switch: it cannot run");
+    invariant(!next.own_context || next.own_context->owner == &next, "switch: another's context");
     next.state = ThreadState::ready;
     core.switched = true;
     if (last && !last->in_guest && !next.in_guest) [[likely]]

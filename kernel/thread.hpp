@@ -3,6 +3,7 @@
 // touched with interrupts off, without locks; other cores go through the inbox.
 #pragma once
 
+#include "kernel/invariant.hpp"
 #include "kernel/scheduling_context.hpp"
 #include "kernel/timer.hpp"
 
@@ -127,6 +128,7 @@ inline bool is_inactive(const Thread& thread) {
 }
 
 inline void ThreadQueue::push(Thread& thread) {
+    invariant(!thread.queue && !thread.ready_queued, "queue: in two");
     thread.queue = this;
     thread.queue_next = nullptr;
     thread.queue_previous = last;

@@ -54,14 +54,20 @@ void post(int puppet) {
     equal("signal to a puppet", static_cast<Word>(reply.error), 0);
 }
 
+bool keep_waiting(Word& rounds) {
+    if (++rounds < 1000)
+        asm volatile("pause");
+    else // another core is busy, or its host is: meanwhile the hostile threads have this one
+        (void)invoke(Operation::wait, sleep_notification,
+                     glue::Clock::ticks().value + glue::Clock::ticks_per_second() / 10'000);
+    return rounds < 400'000 && !control().failed;
+}
+
 void await(int puppet) {
     const Mailbox& box = mailbox(puppet);
-    for (Word spins = 0; __atomic_load_n(&box.done, __ATOMIC_ACQUIRE) != model.puppets[puppet].sequence;
-         ++spins) {
-        if (spins > (configuration.cores == 1 ? 1'000'000u : 100'000'000u) || control().failed)
+    for (Word rounds = 0; __atomic_load_n(&box.done, __ATOMIC_ACQUIRE) != model.puppets[puppet].sequence;)
+        if (!keep_waiting(rounds))
             disagree("a puppet's last command (it hangs)", box.done, model.puppets[puppet].sequence);
-        asm volatile("pause");
-    }
 }
 
 Reply command(int puppet, Operation operation, Selector selector, Word a, Word b, Word c, Word d, Word e) {
@@ -138,12 +144,10 @@ void settle_puppet(int i) {
     puppet.ended = false;
     puppet.changed = false;
     Word state = ~Word{0}, wanted = kernel_state(thread.wait);
-    for (Word tries = 0; tries < 4'000'000 && !control().failed; ++tries) {
+    Word rounds = 0;
+    do
         state = invoke(Operation::thread_info, golden + static_cast<Selector>(puppet.thread)).value;
-        if (state == wanted)
-            break;
-        asm volatile("pause");
-    }
+    while (state != wanted && keep_waiting(rounds));
     equal("state of a puppet", state, wanted);
     if (thread.wait != Wait::none && thread.wait != Wait::inactive && mailbox(i).done == puppet.sequence &&
         puppet.sequence != 0)

@@ -28,6 +28,8 @@ inline Mailbox& mailbox(int puppet) {
 }
 void post(int puppet);  // starts the command that is in the mailbox
 void await(int puppet); // until it is done
+// Between two looks at what another core does; false when it has been too long (some 40 s).
+bool keep_waiting(Word& rounds);
 Reply command(int puppet, Operation operation, Selector selector, Word a, Word b, Word c, Word d, Word e);
 void puppet_main(Word mailbox_address); // in the child
 void probe_main(Word address);          // guest code: loads or stores, then traps

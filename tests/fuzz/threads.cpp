@@ -165,8 +165,8 @@ static void await_signals(Actor actor) {
         return;
     Reply reply = command(actor.puppet, Operation::signal, child_barrier, 0, 0, 0, 0, 0);
     equal("signal to the barrier", static_cast<Word>(reply.error), 0);
-    for (Word spins = 0; !invoke(Operation::poll, barrier_notification).ok(); ++spins)
-        if (spins > 4'000'000)
+    for (Word rounds = 0; !invoke(Operation::poll, barrier_notification).ok();)
+        if (!keep_waiting(rounds))
             disagree("a signal from another core (it never came)", 0, 1);
 }
 

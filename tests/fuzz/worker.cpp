@@ -239,6 +239,7 @@ void prepare() {
                       core));
     ok(invoke(Operation::notification_create, abi::root_pool, guest_notification, configuration.core));
     ok(invoke(Operation::notification_create, abi::root_pool, barrier_notification, configuration.core));
+    ok(invoke(Operation::notification_create, abi::root_pool, sleep_notification, configuration.core));
     ok(invoke(Operation::vcpu_create, abi::root_pool, guest_vcpu, abi::root_thread, guest_page,
               guest_notification));
     for (Word i = 0; i < ram_pages; ++i) {

@@ -13,7 +13,7 @@ inline constexpr Selector golden = first_free + own_slots;
 inline constexpr Selector golden_command = golden + max_objects;
 inline constexpr Selector guest_vcpu = golden_command + abi::max_cores * max_puppets;
 inline constexpr Selector guest_notification = guest_vcpu + 1, barrier_notification = guest_vcpu + 2,
-                          own_last = guest_vcpu + 3;
+                          sleep_notification = guest_vcpu + 3, own_last = guest_vcpu + 4;
 
 // Where an operation is issued: tasks[task] is the caller's; puppet nobody is the worker itself.
 struct Actor {
