@@ -33,6 +33,8 @@ bool unlink_thread(Core& core, Thread& thread, Budget& budget) {
     if (!kill_at_home(core, thread, budget))
         return false;
     Task& task = *thread.task;
+    if (thread.pages_gone)
+        return true;
     if (!task.dying && (thread.buffer_address || thread.vcpu)) { // else its page tables go as a whole
         if (thread.buffer_address)
             task.space.remove_kernel_page(thread.buffer_address);
@@ -40,10 +42,7 @@ bool unlink_thread(Core& core, Thread& thread, Budget& budget) {
             task.space.remove_kernel_page(thread.vcpu->page_address);
         flush_space(task);
     }
-    thread.buffer_address = 0;
-    if (thread.vcpu)
-        thread.vcpu->thread = nullptr;
-    thread.vcpu = nullptr;
+    thread.pages_gone = true;
     return true;
 }
 

@@ -159,7 +159,11 @@ void discard(Object& object) {
 void bury(Object& object) {
     object.retired = true;
     if (object.type == Type::thread) {
-        leave_list(static_cast<Thread&>(object));
+        auto& thread = static_cast<Thread&>(object);
+        leave_list(thread);
+        if (thread.vcpu) // not before: who destroys the vCPU sees by it that the thread is gone too
+            thread.vcpu->thread = nullptr;
+        thread.vcpu = nullptr;
     } else if (object.type == Type::binding) {
         auto& binding = static_cast<Binding&>(object);
         binding.task->tags[binding.tag / 64] &= ~(Word{1} << binding.tag % 64);

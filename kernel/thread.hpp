@@ -104,6 +104,7 @@ struct Thread : CoreObject {
     Word buffer_address = 0;
     void* fpu = nullptr;         // XSAVE area (a page); none if not uses_fpu
     Asked asked;                 // structure_lock
+    bool pages_gone = false;     // structure_lock: destroying: its task does not see its pages any more
     Thread* task_next = nullptr; // structure_lock: the task's threads
     Thread** task_link = nullptr;
 };

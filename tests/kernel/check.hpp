@@ -66,5 +66,6 @@ void test_extended_state();
 void test_destroy();
 void test_timer_in_dying_table();
 void test_fpu_stays_locked();
+void test_thread_goes_with_vcpu();
 
 } // namespace laboratory

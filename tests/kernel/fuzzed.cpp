@@ -63,4 +63,34 @@ void test_fpu_stays_locked() {
     CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
 }
 
+// A thread that is destroyed because its vCPU's pool is was forgotten half-way when it took more than a step.
+void test_thread_goes_with_vcpu() {
+    Child child = make_child();
+    Selector pool = new_selector(), inner = new_selector(), vcpu = new_selector(), thread = new_selector(),
+             notification = new_selector(), copies[40];
+    for (Selector& copy : copies)
+        copy = new_selector();
+    Word before = 0;
+    for (bool measured : {false, true}) { // the first round makes pages of tables
+        if (measured)
+            before = free_pages();
+        must("pool", invoke(Operation::pool_create, abi::root_pool, pool, 16));
+        must("pool", invoke(Operation::pool_create, pool, inner, 4));
+        must("thread", invoke(Operation::thread_create, pool, thread, child.task, 0, child_buffer + page, 0));
+        must("notification", invoke(Operation::notification_create, pool, notification, 0));
+        must("vcpu", invoke(Operation::vcpu_create, inner, vcpu, thread, scratch, notification));
+        for (Selector copy : copies)
+            must("copy",
+                 invoke(Operation::capability_copy, abi::root_task, copy, abi::root_task, thread, ~0u));
+        CHECK_ERROR(invoke(Operation::pool_destroy, inner), ok);
+        CHECK_ERROR(invoke(Operation::thread_info, thread), bad_capability);
+        for (Selector copy : copies)
+            CHECK_ERROR(invoke(Operation::thread_info, copy), bad_capability);
+        CHECK_ERROR(invoke(Operation::pool_destroy, pool), ok);
+        if (measured)
+            CHECK_EQ(free_pages(), before);
+    }
+    CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
+}
+
 } // namespace laboratory

@@ -80,6 +80,7 @@ extern "C" void libelle_main() {
         {"destroy", test_destroy},
         {"timer_in_dying_table", test_timer_in_dying_table},
         {"fpu_stays_locked", test_fpu_stays_locked},
+        {"thread_goes_with_vcpu", test_thread_goes_with_vcpu},
     };
     initialize();
     print("arguments: ");
