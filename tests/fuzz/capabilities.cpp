@@ -18,6 +18,15 @@ void capability_step(Actor actor) {
     };
     Expect expect;
     int to = resolve(to_selector, expect);
+    if (random.one_in(12)) {
+        Word slots = random.one_in(4) ? random.next() : 16 + random.below(1200);
+        if (to != nobody)
+            expect.on(slots < model.tasks[to].limit, Error::bad_argument);
+        expect.on(slots > 65536, Error::bad_argument);
+        if (check(issue(actor, Operation::task_grow, to_selector, slots), expect))
+            model.tasks[to].limit = static_cast<Selector>(slots);
+        return;
+    }
     Selector slot = to == nobody ? 20 : pick_empty({to});
     if (random.one_in(4)) {
         if (to != nobody)

@@ -76,6 +76,9 @@ namespace {
 void deliver(Object& from, int to) {
     Outcome outcome{
         .exchange = true, .badge_known = true, .badge = from.badge, .tag = from.tag, .seed = from.seed};
+    if (!from.fault_pending &&
+        !model.pass_capability(static_cast<int>(&from - model.objects), to, from.tag, from.sent_rights))
+        outcome.tag &= ~abi::tag_capability_item;
     if (from.fault_pending) {
         outcome.fault = true;
         outcome.tag = abi::make_tag(abi::label_page_fault, 4);
@@ -87,11 +90,37 @@ void deliver(Object& from, int to) {
 }
 } // namespace
 
-void Model::send(int caller, int endpoint) {
+bool Model::pass_capability(int from, int to, Word tag, std::uint32_t through) {
+    const Object &f = objects[from], &t = objects[to];
+    int source_task = task_index(f.task), target_task = task_index(t.task);
+    if (!(tag & abi::tag_capability_item) || !(through & abi::endpoint_right::grant) ||
+        source_task == nobody || target_task == nobody)
+        return false;
+    auto slot_in = [&](int task, Selector selector) {
+        Task& table = tasks[task];
+        return selector >= table.first && selector < table.first + table.slots
+                   ? &table.slot[selector - table.first]
+                   : nullptr;
+    };
+    Slot *source = slot_in(source_task, f.item_source), *target = slot_in(target_task, t.receive_slot);
+    if (!source || source->object == nobody || !target || target->object != nobody)
+        return false;
+    Kind kind = objects[source->object].kind;
+    if (f.item_badge && (source->badge || (kind != Kind::endpoint && kind != Kind::notification)))
+        return false;
+    *target = {source->object, source->rights & f.item_rights, f.item_badge ? f.item_badge : source->badge,
+               ++clock, source->id};
+    return true;
+}
+
+void Model::send(int caller, int endpoint, bool one_way) {
     int server = first_waiter(Wait::receiving, endpoint);
+    objects[caller].one_way = one_way;
     if (server == nobody)
         return block(caller, Wait::sending, endpoint);
     deliver(objects[caller], server);
+    if (one_way)
+        return complete(caller, {});
     objects[server].caller = caller;
     objects[caller].callee = server;
     block(caller, Wait::reply, nobody);
@@ -104,9 +133,16 @@ void Model::receive(int thread, int endpoint) {
     if (caller == nobody)
         return block(thread, Wait::receiving, endpoint);
     deliver(objects[caller], thread);
+    if (objects[caller].one_way)
+        return complete(caller, {});
     objects[thread].caller = caller;
     objects[caller].callee = thread;
     block(caller, Wait::reply, nobody);
+}
+
+bool Model::would_receive(int thread, int endpoint) const {
+    int bound = objects[thread].bound;
+    return (bound != nobody && objects[bound].bits != 0) || first_waiter(Wait::sending, endpoint) != nobody;
 }
 
 void Model::fault(int thread) {

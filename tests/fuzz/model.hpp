@@ -85,6 +85,7 @@ enum class Wait : std::uint8_t {
 struct Outcome {
     bool exchange = false, check_value = false;
     Error error = Error::ok;
+    bool or_would_block = false; // instead of the error
     Word value = 0;
     bool badge_known = false;
     Word badge = 0, tag = 0, seed = 0; // message words are made from the seed
@@ -108,13 +109,20 @@ struct Object {
     int at = nobody; // endpoint or notification it waits at
     Word order = 0;  // since when, among those that wait there
     int caller = nobody, callee = nobody;
-    bool has_context = false, fault_pending = false, started = false;
+    bool fault_pending = false, started = false;
     int context = nobody, fault_endpoint = nobody, bound = nobody, vcpu = nobody;
     Word badge = 0, fault_badge = 0;
     Word tag = 0, seed = 0; // of the message it sends
-    Word buffer = 0;        // address
+    bool one_way = false;
+    unsigned priority = 0;
+    std::uint32_t sent_rights = 0; // of the capability that it sends with
+    Selector receive_slot = 0, item_source = 0;
+    std::uint32_t item_rights = 0;
+    Word item_badge = 0;
+    Word buffer = 0; // address
     Word fault_address = 0, fault_code = 0;
-    // notifications: bits; contexts: limit; `owner` of contexts, notifications (bound thread) and vCPUs
+    // notifications: bits; contexts: limit, budget in `base`, period in `size`; `owner` of contexts,
+    // notifications (bound thread) and vCPUs
     Word bits = 0;
     unsigned limit = 0;
     int owner = nobody;
@@ -153,8 +161,11 @@ struct Model {
     void finish(int thread, Error error);
     void leave(int thread); // partners are set free; it waits nowhere
     void block(int thread, Wait wait, int at);
-    void send(int caller, int endpoint); // a call or fault message
+    void send(int caller, int endpoint, bool one_way = false); // else a call or fault message
     void receive(int thread, int endpoint);
+    bool would_receive(int thread, int endpoint) const; // at once
+    // The capability item of a message, if it has one; true if it comes.
+    bool pass_capability(int from, int to, Word tag, std::uint32_t through);
     void fault(int thread);
     void signal(int notification, Word bits);
     bool deliver_bound(int thread);

@@ -4,12 +4,12 @@
 
 namespace fuzz {
 
-namespace {
-
 unsigned random_core() {
     return random.one_in(16) ? configuration.cores + static_cast<unsigned>(random.below(300))
                              : static_cast<unsigned>(random.below(configuration.cores));
 }
+
+namespace {
 
 // The object of a create operation, in the model's list before the kernel makes it; nobody if the list is
 // full.
@@ -320,8 +320,11 @@ void create_step(Actor actor) {
         int made = simple(Kind::scheduling, abi::scheduling_right::all, [&] {
             return issue(actor, Operation::scheduling_create, selector, slot, core, budget, period, limit);
         });
-        if (made != nobody)
+        if (made != nobody) {
             model[made].limit = static_cast<unsigned>(limit);
+            model[made].base = budget;
+            model[made].size = period;
+        }
         return;
     }
     case 4:

@@ -27,7 +27,11 @@ IN_CHILD void puppet_main(Word address) {
             buffer->item.flags = box.item.flags;
             buffer->item.offset = box.item.offset;
             buffer->item.address = box.item.address;
-            box.error = static_cast<Word>(exchange(operation, selector, message));
+            buffer->capability.source = box.capability.source;
+            buffer->capability.rights = box.capability.rights;
+            buffer->capability.badge = box.capability.badge;
+            buffer->receive_slot = box.receive_slot;
+            box.error = static_cast<Word>(exchange(operation, selector, message, box.deadline));
             box.received_tag = message.tag;
             box.badge = message.badge;
             for (unsigned i = 0; i < 4; ++i)
@@ -104,6 +108,8 @@ Word kernel_state(Wait wait) {
 
 void check_outcome(int puppet, const Outcome& wanted) {
     const Mailbox& box = mailbox(puppet);
+    if (wanted.or_would_block && box.error == static_cast<Word>(Error::would_block))
+        return;
     equal("result of a puppet's command", box.error, static_cast<Word>(wanted.error));
     if (wanted.error != Error::ok)
         return;
@@ -215,7 +221,7 @@ void make_puppet() {
     made.task = object;
     made.core = static_cast<std::uint8_t>(core);
     made.context = context;
-    made.has_context = true;
+    made.priority = static_cast<unsigned>(priority);
     made.puppet = index;
     made.wait = Wait::inactive;
     model[text].task = model[pages].task = object;

@@ -14,8 +14,10 @@ inline constexpr Word guest_page = 0x4300'0000; // the worker's vCPU page, for p
 struct Mailbox {
     // the command
     Word sequence, kind, operation, selector, argument[5];
-    Word tag, seed; // of an exchange
+    Word tag, seed, deadline; // of an exchange
     abi::PageItem item;
+    abi::CapabilityItem capability;
+    Selector receive_slot;
     // what came of it
     Word done, error, value, second, badge, received_tag, word[4], buffer[abi::message_words];
     Word command, buffer_address; // immutable while the puppet lives

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Threads, notifications and IPC. Only puppets block; the worker sees to it that every state it expects is
-// reached before it goes on.
+// Threads, timers and notifications. Only puppets block (exchange.cpp); the worker sees to it that every
+// state it expects is reached before it goes on.
 #include "tests/fuzz/puppet.hpp"
 
 namespace fuzz {
@@ -9,9 +9,6 @@ namespace {
 
 bool inactive(const Object& thread) {
     return thread.wait == Wait::inactive || thread.wait == Wait::faulted;
-}
-int self_of(Actor actor) {
-    return actor.puppet == nobody ? nobody : model.puppets[actor.puppet].thread;
 }
 
 void configure(Actor actor, Selector selector, int thread, Expect expect) {
@@ -54,6 +51,7 @@ void configure(Actor actor, Selector selector, int thread, Expect expect) {
     if (!check(reply, expect))
         return;
     Object& t = model[thread];
+    t.priority = static_cast<unsigned>(priority);
     if (context != nobody) {
         if (t.context != nobody)
             model[t.context].owner = nobody;
@@ -113,6 +111,41 @@ void stop(Actor actor, Selector selector, int thread, Expect expect) {
     }
 }
 
+// What a thread on another core waits for ends some time after the operation has returned. The model knows
+// when by the result of the command; where there is none, the core has done it when it has done something
+// else to the thread that is waited for.
+void await_cancel(Actor actor, int thread) {
+    const Object& t = model[thread];
+    if (t.core == core_of(actor) || t.context == nobody)
+        return;
+    Selector context = golden + static_cast<Selector>(t.context);
+    equal("unbind of a cancelled thread",
+          static_cast<Word>(issue({}, Operation::scheduling_unbind, context).error), 0);
+    equal("bind of a cancelled thread",
+          static_cast<Word>(
+              issue({}, Operation::scheduling_bind, context, golden + static_cast<Selector>(thread)).error),
+          0);
+}
+
+void cancel(Actor actor, Selector selector, int thread, Expect expect) {
+    // Waiting for its pager it cannot be cancelled, and its context cannot be unbound to see that.
+    if (thread != nobody && model[thread].callee != nobody && model[thread].fault_pending)
+        return;
+    Reply reply = issue(actor, Operation::thread_cancel, selector);
+    if (!check(reply, expect))
+        return;
+    Object& t = model[thread];
+    bool blocked = t.wait == Wait::sending || t.wait == Wait::receiving || t.wait == Wait::reply ||
+                   t.wait == Wait::notification;
+    if (!blocked || t.fault_pending)
+        return await_cancel(actor, thread);
+    if (t.callee != nobody) {
+        model[t.callee].caller = nobody;
+        t.callee = nobody;
+    }
+    model.finish(thread, Error::aborted);
+}
+
 } // namespace
 
 void thread_step(Actor actor) {
@@ -126,9 +159,10 @@ void thread_step(Actor actor) {
         selector = golden + static_cast<Selector>(puppet.thread);
         if (inactive(model[puppet.thread]) || random.one_in(8)) {
             Word what = random.below(4);
-            return what == 0   ? configure(actor, selector, puppet.thread, expect)
-                   : what == 1 ? stop(actor, selector, puppet.thread, expect)
-                               : start(actor, selector, puppet.thread, expect);
+            return what == 3 && random.one_in(2) ? cancel(actor, selector, puppet.thread, expect)
+                   : what == 0                   ? configure(actor, selector, puppet.thread, expect)
+                   : what == 1                   ? stop(actor, selector, puppet.thread, expect)
+                                                 : start(actor, selector, puppet.thread, expect);
         }
     }
     int thread = nobody;
@@ -136,13 +170,13 @@ void thread_step(Actor actor) {
         thread = static_cast<int>(selector - golden);
     else
         thread = look(actor, selector, Kind::thread, abi::thread_right::control, expect);
-    Word what = random.below(6);
+    Word what = random.below(7);
     if (thread != nobody && model[thread].wait == Wait::running) {
         Reply info = invoke(Operation::thread_info, golden + static_cast<Selector>(thread));
         if (info.value == static_cast<Word>(abi::ThreadState::faulted))
             model[thread].wait = Wait::faulted;
         else
-            what = 4 + what % 2; // it may fault at any time: nothing that asks for its state
+            what = 5 + what % 2; // it may fault at any time: nothing that asks for its state
     }
     switch (what) {
     case 0:
@@ -152,6 +186,8 @@ void thread_step(Actor actor) {
     case 3:
         return start(actor, selector, thread, expect);
     case 4:
+        return cancel(actor, selector, thread, expect);
+    case 5:
         return stop(actor, selector, thread, expect);
     default:
         check(issue(actor, Operation::thread_info, selector), expect);
@@ -213,164 +249,6 @@ void signal_step(Actor actor) {
         model.signal(n, slot.badge ? slot.badge : 1);
         await_signals(actor);
     }
-    }
-}
-
-namespace {
-
-// A page item of a reply: where it must go, or that it must not come.
-struct Item {
-    bool asked = false, comes = false;
-    int binding = nobody;
-    Word offset = 0, address = 0, flags = 0;
-};
-
-Item choose_item(Actor actor, Mailbox& box, int receiver, Word fault_address) {
-    Item item;
-    int task = model.task_index(model[receiver].task);
-    if (!random.one_in(3) || task == nobody || low(model[model[receiver].task].pool))
-        return item;
-    item.asked = true;
-    Selector selector = pick(actor, Kind::binding);
-    item.offset = random.below(ram_pages) * page;
-    item.address = fault_address ? fault_address
-                                 : windows[random.below(window_count)] + random.below(window_pages) * page;
-    item.flags = abi::map_read | (random.one_in(2) ? Word{abi::map_write} : 0) |
-                 (random.one_in(4) ? Word{abi::map_replace} : 0);
-    box.item = {selector, static_cast<std::uint32_t>(item.flags), item.offset, item.address};
-    Expect expect;
-    item.binding = look(actor, selector, Kind::binding, abi::binding_right::map, expect);
-    if (item.binding != nobody && task_of_binding(item.binding) != task)
-        return item;
-    if (item.binding != nobody && expect.fine())
-        map_error(item.binding, item.address & ~(page - 1), item.offset, item.flags, expect);
-    item.comes = item.binding != nobody && expect.fine();
-    return item;
-}
-
-void apply(const Item& item) {
-    if (item.comes)
-        model_map(item.binding, item.address & ~(page - 1), item.offset, 1, item.flags);
-}
-
-void wait_command(Actor actor, Mailbox& box, int self) {
-    Expect expect;
-    Selector selector = pick(actor, Kind::notification);
-    int n = look(actor, selector, Kind::notification, abi::notification_right::receive, expect);
-    if (n != nobody)
-        expect.on(model[n].core != model[self].core, Error::wrong_core);
-    box.kind = command_invoke;
-    box.operation = static_cast<Word>(Operation::wait);
-    box.selector = selector;
-    box.argument[0] = 0; // no deadline
-    step = {actor, Operation::wait, selector, {}};
-    post(actor.puppet);
-    if (!expect.fine()) {
-        await(actor.puppet);
-        check({static_cast<Error>(box.error), 0, 0}, expect);
-    } else if (model[n].bits) {
-        model.complete(self, {.check_value = true, .value = model[n].bits});
-        model[n].bits = 0;
-    } else {
-        model.block(self, Wait::notification, n);
-    }
-}
-
-void touch_command(Actor actor, Mailbox& box, int self) {
-    Word address = windows[random.below(window_count)] + random.below(window_pages) * page;
-    Page& at = *actor.table().space.at(address);
-    box.kind = command_touch;
-    box.argument[0] = address;
-    box.error = 0;
-    step = {actor, Operation::null, 0, {address}};
-    post(actor.puppet);
-    if (at.ram != nobody || at.kernel_owned)
-        return model.complete(self, {});
-    model[self].fault_address = address;
-    model[self].fault_code = 4;
-    model.fault(self);
-}
-
-// What a reply does to the caller of `self`.
-void reply_to(int self, Word tag, Word seed, const Item& item) {
-    int caller = model[self].caller;
-    Object& c = model[caller];
-    model[self].caller = nobody;
-    c.callee = nobody;
-    if (!c.fault_pending) {
-        apply(item);
-        model.complete(caller,
-                       {.exchange = true, .tag = item.comes ? tag : tag & ~abi::tag_page_item, .seed = seed});
-        return;
-    }
-    c.fault_pending = false;
-    if (item.asked) {
-        apply(item);
-        item.comes ? model.complete(caller, {}) : model.block(caller, Wait::faulted, nobody);
-    } else if (abi::tag_label(tag) == 0) {
-        c.wait = Wait::running; // resumes, and faults again once `self` has begun to receive
-    } else {
-        model.block(caller, Wait::faulted, nobody);
-    }
-}
-
-} // namespace
-
-void exchange_step(Actor actor) {
-    int self = self_of(actor);
-    Mailbox& box = mailbox(actor.puppet);
-    Word which = random.below(8);
-    if (which == 0)
-        return wait_command(actor, box, self);
-    if (which == 1)
-        return touch_command(actor, box, self);
-    Operation operation = which < 4   ? Operation::call
-                          : which < 6 ? Operation::reply_wait
-                                      : Operation::receive;
-    std::uint32_t right =
-        operation == Operation::call ? abi::endpoint_right::send : abi::endpoint_right::receive;
-    Selector selector = pick(actor, Kind::endpoint);
-    Expect expect;
-    Slot slot;
-    int endpoint = look(actor, selector, Kind::endpoint, right, expect, &slot);
-    if (endpoint != nobody)
-        expect.on(model[endpoint].core != model[self].core, Error::wrong_core);
-    expect.on(operation == Operation::receive && model[self].caller != nobody, Error::wrong_state);
-    Word tag = abi::make_tag(random.one_in(2) ? 0 : static_cast<std::uint32_t>(random.below(0xffff'0000)),
-                             static_cast<unsigned>(random.one_in(2) ? random.below(5) : random.below(65)));
-    Word seed = random.next();
-    Item item;
-    int caller = model[self].caller;
-    bool replies = operation == Operation::reply_wait && caller != nobody && expect.fine();
-    if (replies)
-        item = choose_item(actor, box, caller, model[caller].fault_pending ? model[caller].fault_address : 0);
-    tag |= item.asked ? abi::tag_page_item : 0;
-    box.kind = command_exchange;
-    box.operation = static_cast<Word>(operation);
-    box.selector = selector;
-    box.tag = tag;
-    box.seed = seed;
-    step = {actor, operation, selector, {tag, seed}};
-    post(actor.puppet);
-    if (!expect.fine()) {
-        await(actor.puppet);
-        check({static_cast<Error>(box.error), 0, 0}, expect);
-        return;
-    }
-    if (operation == Operation::call) {
-        model[self].badge = slot.badge;
-        model[self].tag = tag;
-        model[self].seed = seed;
-        model.send(self, endpoint);
-        return;
-    }
-    if (replies)
-        reply_to(self, tag, seed, item);
-    model.receive(self, endpoint);
-    if (replies && model[caller].wait == Wait::running) {
-        int task = model.task_index(model[caller].task);
-        Page& at = *model.tasks[task].space.at(model[caller].fault_address);
-        at.ram != nobody || at.kernel_owned ? model.complete(caller, {}) : model.fault(caller);
     }
 }
 

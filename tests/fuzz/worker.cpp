@@ -183,7 +183,7 @@ Actor random_actor() {
 
 void random_step() {
     Actor actor = random_actor();
-    switch (random.below(actor.puppet == nobody ? 20 : 24)) {
+    switch (random.below(actor.puppet == nobody ? 23 : 28)) {
     case 0:
         return pool_step(actor);
     case 1:
@@ -213,6 +213,10 @@ void random_step() {
     case 18:
     case 19:
         return signal_step(actor);
+    case 20:
+    case 21:
+    case 22:
+        return scheduling_step(actor);
     default:
         return exchange_step(actor);
     }
@@ -298,7 +302,8 @@ void begin_round() {
     }
     model.tasks[0].first = first_free;
     model.tasks[0].slots = own_slots;
-    model.tasks[0].limit = 1024;
+    if (model.tasks[0].limit == 0)
+        model.tasks[0].limit = 1024; // grows from round to round
     model.tasks[0].has_text = true;
     for (auto& window : model.tasks[0].space.table)
         window[0] = window[1] = true;

@@ -21,6 +21,13 @@ struct Actor {
     Task& table() const { return model.tasks[task]; }
 };
 
+inline int self_of(Actor actor) {
+    return actor.puppet == nobody ? nobody : model.puppets[actor.puppet].thread;
+}
+inline unsigned core_of(Actor actor) {
+    return actor.puppet == nobody ? configuration.core : model[self_of(actor)].core;
+}
+
 // A step: the operation as issued, for reports.
 struct Step {
     Actor actor;
@@ -35,6 +42,7 @@ Reply issue(Actor actor, Operation operation, Selector selector, Word a = 0, Wor
             Word d = 0, Word e = 0);
 // True if the operation succeeded; disagrees unless the error is allowed.
 bool check(const Reply& reply, const Expect& expect);
+unsigned random_core(); // one that is there, mostly
 void equal(const char* what, Word got, Word wanted);
 Word free_pages(int pool);
 inline bool low(int pool) {
@@ -65,6 +73,7 @@ void probe_step();
 void thread_step(Actor actor);
 void signal_step(Actor actor);
 void exchange_step(Actor actor);
+void scheduling_step(Actor actor);
 void make_puppet();
 // One page for a message's receiver; what the message and the kernel's map have in common.
 void map_error(int binding, Word address, Word offset, Word flags, Expect& expect);
