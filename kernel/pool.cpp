@@ -24,6 +24,18 @@ PageInfo& info_of(const void* in_page) {
 void* page_of(const PageInfo& info) {
     return reinterpret_cast<void*>(first_page + static_cast<Word>(&info - infos) * page);
 }
+
+#ifdef LIBELLE_INVARIANTS
+void set_owner(PageInfo& info, const Pool* pool) {
+    info.owner = pool;
+}
+void check_owner(const PageInfo& info, const Pool* pool) {
+    invariant(info.owner == pool, "pool: another's page");
+}
+#else
+void set_owner(PageInfo&, const Pool*) {}
+void check_owner(const PageInfo&, const Pool*) {}
+#endif
 } // namespace
 
 void PageList::push(PageInfo& info) {
@@ -65,6 +77,7 @@ void* Pool::allocate_page_uncleared() {
     free_.remove(*info);
     full_.push(*info);
     --free_pages;
+    set_owner(*info, this);
     return page_of(*info);
 }
 
@@ -103,6 +116,7 @@ void* Pool::allocate(unsigned size) {
 
 void Pool::release(void* block, unsigned size) {
     PageInfo& info = info_of(block);
+    check_owner(info, this);
     poison(block, size > 2048 ? page : 64u << class_of(size));
     if (size <= 2048) {
         unsigned which = class_of(size);
@@ -144,7 +158,23 @@ bool Pool::take_promised(Pool& from, unsigned limit) {
     return promised == 0;
 }
 
+void Pool::check_pages() const {
+    if constexpr (!checks_invariants)
+        return;
+    Word count = 0;
+    for (const PageInfo* at = free_.first; at; at = at->next)
+        ++count;
+    invariant(count >= free_pages, "pool: fewer free pages than it believes");
+    for (const PageList* list = partial_; list != partial_ + classes; ++list)
+        for (const PageInfo* at = list->first; at; at = at->next, ++count)
+            check_owner(*at, this);
+    for (const PageInfo* at = full_.first; at; at = at->next, ++count)
+        check_owner(*at, this);
+    invariant(count == total_pages, "pool: not as many pages as it believes");
+}
+
 void Pool::return_pages(Pool& to) {
+    check_pages();
     to.free_pages += promised + total_pages; // a promise is left if it was destroyed before it was complete
     to.total_pages += total_pages;
     free_pages = total_pages = promised = 0;

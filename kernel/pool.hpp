@@ -7,6 +7,7 @@
 
 #include <new>
 
+#include "kernel/invariant.hpp"
 #include "kernel/object.hpp"
 
 namespace kernel {
@@ -16,8 +17,11 @@ struct PageInfo {
     PageInfo *next, *previous; // in its pool's free, partial or full list
     void* free_blocks;         // of a cut page
     Word used_blocks;
+#ifdef LIBELLE_INVARIANTS
+    const void* owner; // the pool
+#endif
 };
-static_assert(sizeof(PageInfo) == 32);
+static_assert(sizeof(PageInfo) == 32 || checks_invariants);
 
 struct PageList {
     PageInfo *first = nullptr, *last = nullptr;
@@ -45,6 +49,7 @@ public:
     // Moves all pages, whatever they held, back to `to`.
     void return_pages(Pool& to);
 
+    void check_pages() const; // (invariant.hpp) as many as it believes, none of them another's
     void add_object(Object& object);
     void remove_object(Object& object);
 
