@@ -70,6 +70,10 @@ constexpr struct {
     {Operation::core_info, "pc"},
     {Operation::send, "e"},
     {Operation::thread_cancel, "h"},
+    {Operation::irq_create, "qkpLn1"},
+    {Operation::irq_acknowledge, "k"},
+    {Operation::msi_create, "qkpn1R"},
+    {Operation::irq_route, "kn"},
 };
 
 // Both tables get the same: all that the sandbox has, and what the workers share.
@@ -132,6 +136,7 @@ void make_sandbox() {
         share('b', slot++, ram, ~0u);
     }
     share('p', slot++, sandbox, abi::pool_right::create | abi::pool_right::destroy);
+    share('q', slot++, abi::root_irqs, ~0u);
     Selector inner = next++, region = next++;
     must("inner pool", invoke(Operation::pool_create, sandbox, inner, pool_pages / 4));
     must("region", invoke(Operation::region_carve, abi::root_ram, region, sandbox, 0, ram_pages * page,

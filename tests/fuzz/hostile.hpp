@@ -12,8 +12,9 @@ inline constexpr Word vcpu_address = 0x4500'0000, play_address = 0x5000'0000;
 // A page beside the children's stacks, written by the worker: where capabilities of which kind were put, and
 // what each operation's arguments are, so that nonsense often means something. By letter:
 //   p pool, r region, t task, h thread, e endpoint, n notification, s scheduling context, v vCPU, m timer,
-//   b binding: a selector; k a slot, c a core, D a deadline, A an address, O an offset, P pages, F map flags,
-//   R a priority, X where children begin, Y a child's stack, 0 mostly 0, 1 mostly all bits; others anything.
+//   b binding, q interrupt creation: a selector; L an interrupt line, k a slot, c a core, D a deadline, A an
+//   address, O an offset, P pages, F map flags, R a priority, X where children begin, Y a child's stack, 0
+//   mostly 0, 1 mostly all bits; others anything.
 struct Layout {
     char kind[hostile_slots];
     char arguments[abi::operation_count][8]; // the selector's first

@@ -72,6 +72,8 @@ IN_CHILD Word argument(char kind, Word& state) {
         return 1 | (y & 31);
     case 'R':
         return y & 31;
+    case 'L':
+        return (y & 31) | (y >> 8 & 255) << 32;
     case 'X':
         return reinterpret_cast<Word>(&hostile_main);
     case 'Y':

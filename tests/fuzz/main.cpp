@@ -114,6 +114,8 @@ Selector make_worker(unsigned index, unsigned core, bool hostile, const Ram& ram
     give(child, abi::root_ram, memory, abi::region_right::all);
     give(child, section_region, section, abi::region_right::all);
     give(child, puppet_region, puppets, abi::region_right::all);
+    if (hostile)
+        give(child, abi::root_irqs, abi::root_irqs, abi::irqs_right::all);
     for (unsigned i = 0; i < configuration.cores; ++i) {
         give(child, shared_notification + i, shared_notifications[i], abi::notification_right::all,
              index + 1);
@@ -141,14 +143,13 @@ Word total(const volatile Word (&counts)[max_workers]) {
 }
 
 // Sleeps in steps until enough was done; false if some worker made no progress for a minute.
-bool wait_for_workers(unsigned workers, bool modelled, Word invocations, Word seconds) {
-    glue::Notification alarm(make_notification());
-    auto timer = glue::Timer::create(abi::root_pool, alarm, 1);
+bool wait_for_workers(glue::Notification& alarm, glue::Timer& timer, unsigned workers, bool modelled,
+                      Word invocations, Word seconds) {
     Word second = glue::Clock::ticks_per_second(), begun = glue::Clock::ticks().value, last = 0,
          changed = begun;
     for (;;) {
         Word now = glue::Clock::ticks().value;
-        timer.value().set(glue::Ticks{now + second / 20});
+        timer.set(glue::Ticks{now + second / 20});
         (void)alarm.wait();
         Word done = total(control().count);
         // Modelled workers keep going by themselves; hostile ones alone are watched only where there are no
@@ -200,6 +201,8 @@ void run() {
         r.puppets = take_ram(puppet_pages);
     }
     Selector pools[max_workers];
+    glue::Notification alarm(make_notification());
+    auto timer = glue::Timer::create(abi::root_pool, alarm, 1);
     auto make_all = [&] {
         workers = 0;
         next_selector = 4096;
@@ -222,7 +225,7 @@ void run() {
     Word before = wait_for_pages(~Word{0});
     std::memset(const_cast<Control*>(&control()), 0, sizeof(Control));
     make_all();
-    bool ok = wait_for_workers(workers, modelled, invocations, seconds);
+    bool ok = wait_for_workers(alarm, timer.value(), workers, modelled, invocations, seconds);
     print("invocations ");
     print(total(control().count));
     print(" modelled, about ");
