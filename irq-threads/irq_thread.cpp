@@ -4,104 +4,206 @@
 namespace irq {
 
 namespace {
-void add(std::uint64_t& counter) {
-    __atomic_store_n(&counter, __atomic_load_n(&counter, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+void add(std::uint64_t& counter, std::uint64_t amount = 1) {
+    __atomic_store_n(&counter, __atomic_load_n(&counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
 }
 } // namespace
 
-glue::Outcome<void> IrqThread::create(const Parameters& p) {
-    top_half_ = p.top_half;
-    argument_ = p.argument;
-    target_ = p.target;
+// --- start
+void IrqThread::set_up(const Parameters& p) {
     storm_limit_ = p.storm_limit;
     storm_window_ = p.storm_window;
-    notification_ = TRY(glue::Notification::create(p.pool, p.core));
-    stop_ = TRY(notification_.badged(bit_stop));
-    timer_ = TRY(glue::Timer::create(p.pool, notification_, bit_timer));
+    if (p.top_half)
+        slots_[0] = {slot_used, 0, {p.top_half, p.argument, p.target, p.stamp}};
+    serving_ = &first_;
+}
+
+glue::Outcome<void> IrqThread::make(Place& place, const Parameters& p) {
+    place.owner = this;
+    place.notification = TRY(glue::Notification::create(p.pool, p.core));
+    place.kick = TRY(place.notification.badged(bit_kick));
+    place.timer = TRY(glue::Timer::create(p.pool, place.notification, bit_timer));
     return {};
 }
 
-glue::Outcome<void> IrqThread::run(const Parameters& p) {
+glue::Outcome<void> IrqThread::run(Place& place, const Parameters& p) {
+    if (place_count_ == sizeof places_ / sizeof *places_)
+        return Failure(glue::Error::limit);
     glue::Thread::Parameters thread;
     thread.pool = p.pool;
     thread.core = p.core;
     thread.priority = p.priority;
     thread.scheduling = p.scheduling;
     thread.buffer = p.buffer;
-    thread_ = TRY(glue::Thread::create(thread));
-    return thread_.start(main, this, p.stack + p.stack_size);
+    place.thread = TRY(glue::Thread::create(thread));
+    TRY(place.thread.start(main, &place, p.stack + p.stack_size));
+    places_[place_count_++] = &place;
+    return {};
 }
 
 glue::Outcome<void> IrqThread::start(const Parameters& p, abi::Selector irqs, unsigned line) {
-    TRY(create(p));
-    irq_ = TRY(glue::Irq::create(irqs, p.pool, line, notification_, bit_interrupt, p.priority));
+    set_up(p);
+    TRY(make(first_, p));
+    irq_ = TRY(glue::Irq::create(irqs, p.pool, line, first_.notification, bit_interrupt));
     has_line_ = true;
-    return run(p);
+    return run(first_, p);
 }
 
 glue::Outcome<void> IrqThread::start_periodic(const Parameters& p, glue::Nanoseconds first,
                                               glue::Nanoseconds period) {
     if (period == glue::Nanoseconds{0})
         return Failure(glue::Error::bad_argument);
-    TRY(create(p));
+    set_up(p);
+    TRY(make(first_, p));
     next_ = first;
     period_ = period;
-    return run(p);
+    return run(first_, p);
+}
+
+glue::Outcome<void> IrqThread::prepare(Place& place, const Parameters& p) {
+    TRY(make(place, p));
+    return run(place, p);
 }
 
 void IrqThread::stop() {
-    stop_.signal();
+    __atomic_store_n(&stopping_, true, __ATOMIC_SEQ_CST);
+    for (unsigned n = 0; n != place_count_; ++n)
+        places_[n]->kick.signal();
 }
 
-void IrqThread::main(void* self) {
-    auto& thread = *static_cast<IrqThread*>(self);
-    if (!thread.has_line_)
-        thread.timer_.set(glue::Clock::to_ticks(thread.next_));
-    while (thread.serve(thread.notification_.wait()))
-        ;
-    thread.thread_.stop();
+void IrqThread::move(Place* place) {
+    if (!has_line_)
+        return;
+    __atomic_store_n(&wanted_, place ? place : &first_, __ATOMIC_SEQ_CST);
+    __atomic_load_n(&serving_, __ATOMIC_SEQ_CST)->kick.signal();
 }
 
-// False when the thread shall end: stop() was called, or the notification is gone.
-bool IrqThread::serve(std::uint64_t bits) {
-    if (bits == 0 || (bits & bit_stop)) {
-        timer_.cancel();
-        return false;
+// --- drivers
+glue::Outcome<unsigned> IrqThread::attach(const Driver& driver) {
+    for (unsigned n = 0; n != max_drivers; ++n) {
+        if (__atomic_load_n(&slots_[n].state, __ATOMIC_RELAXED) != slot_free)
+            continue;
+        slots_[n].driver = driver;
+        __atomic_store_n(&slots_[n].state, slot_used, __ATOMIC_SEQ_CST);
+        __atomic_load_n(&serving_, __ATOMIC_SEQ_CST)->kick.signal(); // the line may be masked for want of it
+        return n;
     }
-    if (has_line_) {
-        if (bits & bit_interrupt)
-            run_top_half();
-        if ((bits & bit_timer) && held_back_) { // the window of a storm is over
-            held_back_ = false;
-            irq_.acknowledge();
-        } else if (bits & bit_interrupt) {
-            acknowledge();
-        }
-        return true;
+    return Failure(glue::Error::limit);
+}
+
+// A turn that begins after the state is set does not see the driver; one that goes on may.
+void IrqThread::detach(unsigned driver) {
+    Slot& slot = slots_[driver];
+    __atomic_store_n(&slot.state, slot_going, __ATOMIC_SEQ_CST);
+    slot.left_in = __atomic_load_n(&turn_, __ATOMIC_SEQ_CST);
+}
+
+bool IrqThread::forgotten(unsigned driver) {
+    Slot& slot = slots_[driver];
+    if (__atomic_load_n(&slot.state, __ATOMIC_RELAXED) == slot_going) {
+        if (slot.left_in % 2 != 0 && __atomic_load_n(&turn_, __ATOMIC_SEQ_CST) == slot.left_in)
+            return false;
+        __atomic_store_n(&slot.state, slot_free, __ATOMIC_RELAXED);
     }
-    run_top_half();
-    glue::Nanoseconds now = glue::Clock::now();
-    do // periods that were missed are skipped, in phase
-        next_ = next_ + period_;
-    while (next_ <= now);
-    timer_.set(glue::Clock::to_ticks(next_));
     return true;
 }
 
-void IrqThread::run_top_half() {
-    glue::Ticks begin = glue::Clock::ticks();
-    add(counters_.interrupts);
-    if (top_half_(argument_)) {
-        add(counters_.signals);
-        target_.signal();
+// --- the threads
+void IrqThread::main(void* argument) {
+    auto& place = *static_cast<Place*>(argument);
+    IrqThread& line = *place.owner;
+    if (!line.has_line_)
+        place.timer.set(glue::Clock::to_ticks(line.next_));
+    while (line.serve(place, place.notification.wait()))
+        ;
+    place.timer.cancel();
+    place.thread.stop();
+}
+
+// False when the thread shall end: stop() was called, or the notification is gone.
+bool IrqThread::serve(Place& place, std::uint64_t bits) {
+    if (bits == 0 || __atomic_load_n(&stopping_, __ATOMIC_SEQ_CST))
+        return false;
+    if (__atomic_load_n(&serving_, __ATOMIC_SEQ_CST) != &place)
+        return true; // late for a place that has handed over, whose successor has looked since
+    if (!has_line_) {
+        if (bits & bit_timer) {
+            glue::Nanoseconds now = glue::Clock::now();
+            lateness_.record((glue::Clock::ticks() - glue::Clock::to_ticks(next_)).value);
+            (void)turn();
+            do // periods that were missed are skipped, in phase
+                next_ = next_ + period_;
+            while (next_ <= now);
+            place.timer.set(glue::Clock::to_ticks(next_));
+        }
+        return true;
     }
+    if ((bits & bit_timer) && held_back_) { // the window of a storm is over
+        held_back_ = false;
+        irq_.acknowledge();
+    }
+    if (bits & bit_interrupt) {
+        unserved_ = !turn();
+        if (!unserved_)
+            acknowledge(place);
+    }
+    if (bits & bit_kick)
+        settle_requests(place);
+    return true;
+}
+
+// A new driver for a line that is masked for want of one, or another place that shall serve. The kernel
+// delivers to the new place from then on; what came to this one and was not looked at is made good by its
+// first turn.
+void IrqThread::settle_requests(Place& place) {
+    Place* wanted = __atomic_exchange_n(&wanted_, nullptr, __ATOMIC_SEQ_CST);
+    if (wanted && wanted != &place && irq_.route(wanted->notification).ok()) {
+        place.timer.cancel();
+        add(counters_.moves);
+        held_back_ = false;
+        unserved_ = true; // a turn, whatever came meanwhile
+        __atomic_store_n(&serving_, wanted, __ATOMIC_SEQ_CST);
+        wanted->kick.signal();
+    } else if (unserved_) {
+        unserved_ = !turn();
+        if (!unserved_)
+            acknowledge(place);
+    }
+}
+
+// Runs all top halves once. False when there is none.
+bool IrqThread::turn() {
+    glue::Ticks begin = glue::Clock::ticks();
+    __atomic_store_n(&turn_, turn_ + 1, __ATOMIC_SEQ_CST);
+    bool any = false, work = false;
+    for (Slot& slot : slots_) {
+        if (__atomic_load_n(&slot.state, __ATOMIC_SEQ_CST) != slot_used)
+            continue;
+        any = true;
+        if (!slot.driver.top_half(slot.driver.argument))
+            continue;
+        work = true;
+        add(counters_.signals);
+        if (slot.driver.stamp)
+            slot.driver.stamp->set(glue::Clock::ticks().value);
+        slot.driver.target.signal();
+    }
+    __atomic_store_n(&turn_, turn_ + 1, __ATOMIC_SEQ_CST);
+    if (!any)
+        return false;
+    add(counters_.interrupts);
+    if (!work)
+        add(counters_.unclaimed);
     std::uint64_t ticks = (glue::Clock::ticks() - begin).value;
+    turns_.record(ticks);
+    add(counters_.ticks, ticks);
     if (ticks > counters_.longest)
         __atomic_store_n(&counters_.longest, ticks, __ATOMIC_RELAXED);
+    return true;
 }
 
 // Unmasks the line, or holds it back until the window ends if it has been too busy.
-void IrqThread::acknowledge() {
+void IrqThread::acknowledge(Place& place) {
     glue::Ticks now = glue::Clock::ticks();
     if (now >= window_end_) {
         window_end_ = glue::Clock::to_ticks(glue::Clock::now() + storm_window_);
@@ -111,14 +213,14 @@ void IrqThread::acknowledge() {
         return irq_.acknowledge();
     add(counters_.throttled);
     held_back_ = true;
-    timer_.set(window_end_);
+    place.timer.set(window_end_);
 }
 
 Counters IrqThread::counters() const {
-    return {__atomic_load_n(&counters_.interrupts, __ATOMIC_RELAXED),
-            __atomic_load_n(&counters_.signals, __ATOMIC_RELAXED),
-            __atomic_load_n(&counters_.throttled, __ATOMIC_RELAXED),
-            __atomic_load_n(&counters_.longest, __ATOMIC_RELAXED)};
+    auto read = [](const std::uint64_t& counter) { return __atomic_load_n(&counter, __ATOMIC_RELAXED); };
+    return {read(counters_.interrupts), read(counters_.signals), read(counters_.unclaimed),
+            read(counters_.throttled),  read(counters_.moves),   read(counters_.ticks),
+            read(counters_.longest)};
 }
 
 } // namespace irq

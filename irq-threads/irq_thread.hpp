@@ -1,31 +1,46 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// IRQ threads: an L4 thread above the core's vCPU waits for an interrupt line or a timer, runs a driver's top
-// half, and signals whom the top half made work for. The top half touches its device, its own state and its
-// queue (queue.hpp) and nothing else: neither LWKT nor memory that a thread of the core may be in the middle
-// of changing.
+// IRQ threads: an L4 thread above the core's vCPU waits for an interrupt line or a timer, runs the top halves
+// of the drivers that share it, and signals whom they made work for. A top half touches its device, its own
+// state and its queue (queue.hpp) and nothing else: neither LWKT nor memory that a thread of the core may be
+// in the middle of changing.
 //
 // A storm is throttled: after storm_limit interrupts within storm_window the line stays masked until the
 // window ends, so the thread gives the core back; what it costs runs on the budget of the thread's scheduling
-// context.
+// context. A line without a driver stays masked until there is one again.
+//
+// A line can be served in several places, of which each is a thread on some core; one serves at a time. It
+// hands over itself, between two turns, so that top halves never run on two cores at once.
 #pragma once
 
 #include "glue/clock.hpp"
 #include "glue/thread.hpp"
+#include "irq-threads/histogram.hpp"
 
 namespace irq {
 
 // What happened on a line. Written by its IRQ thread; others read it relaxed, field by field.
 struct Counters {
-    std::uint64_t interrupts = 0; // times the top half ran
-    std::uint64_t signals = 0;    // times it made work
+    std::uint64_t interrupts = 0; // turns of the thread for an interrupt
+    std::uint64_t signals = 0;    // times a top half made work
+    std::uint64_t unclaimed = 0;  // turns in which none did
     std::uint64_t throttled = 0;  // times the line was held back
-    std::uint64_t longest = 0;    // ticks of the longest top half
+    std::uint64_t moves = 0;      // times another place took over
+    std::uint64_t ticks = 0;      // in top halves
+    std::uint64_t longest = 0;    // ticks of the longest turn
 };
 
 class IrqThread {
 public:
     // Serves the device; true when the target has something to do. Runs on the IRQ thread.
     using TopHalf = bool (*)(void* argument);
+
+    // A driver at the line.
+    struct Driver {
+        TopHalf top_half = nullptr;
+        void* argument = nullptr;
+        glue::Notification target; // signals the bit that the target's core waits for
+        Stamp* stamp = nullptr;    // where the interrupt thread finds when that was; or nullptr
+    };
 
     // What a thread needs; all of it lives as long as the IrqThread does.
     struct Parameters {
@@ -36,11 +51,27 @@ public:
         std::uint64_t buffer = 0;     // address for its message buffer page
         std::byte* stack = nullptr;   // 16-byte aligned
         std::size_t stack_size = 0;
-        TopHalf top_half = nullptr;
+        TopHalf top_half = nullptr; // the first driver, if there is one: as in Driver
         void* argument = nullptr;
-        glue::Notification target; // signals the bit that the target's core waits for
+        glue::Notification target;
+        Stamp* stamp = nullptr;
         unsigned storm_limit = 1000;
         glue::Nanoseconds storm_window{10'000'000};
+    };
+
+    // A thread on a core that can serve the line.
+    class Place {
+    public:
+        Place() = default;
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+
+    private:
+        friend class IrqThread;
+        IrqThread* owner = nullptr; // immutable after start, like all of it
+        glue::Thread thread;
+        glue::Notification notification, kick;
+        glue::Timer timer;
     };
 
     IrqThread() = default;
@@ -53,34 +84,68 @@ public:
     // For a periodic timer: the top half runs every `period`, in phase with the first time.
     glue::Outcome<void> start_periodic(const Parameters& parameters, glue::Nanoseconds first,
                                        glue::Nanoseconds period);
-    // Ends the thread at its next turn, for drivers that are replaced; the line stays masked.
+    // Ends the threads at their next turn; the line is served no more.
     void stop();
 
+    // --- drivers that share the line. Calls are serialized by the caller; any thread but the line's own.
+    static constexpr unsigned max_drivers = 8;
+    // The place of a new driver, which is served from now on. Error: limit, all places are in use.
+    glue::Outcome<unsigned> attach(const Driver& driver);
+    // A driver goes, or has died: its top half is not called any more. The place is free, and what the top
+    // half touched may go, when forgotten() says so: at once, or as soon as a turn that goes on has ended.
+    void detach(unsigned driver);
+    bool forgotten(unsigned driver);
+
+    // --- places. Calls are serialized with those above.
+    // Makes another place, with its own core, stack, buffer and scheduling context; the rest of the
+    // parameters says nothing here. The pool is that of the line.
+    glue::Outcome<void> prepare(Place& place, const Parameters& parameters);
+    // Lets a prepared place, or nullptr for the first one, take over soon.
+    void move(Place* place);
+
     Counters counters() const;
+    const Histogram& turns() const { return turns_; }       // ticks of each turn
+    const Histogram& lateness() const { return lateness_; } // of a periodic timer: from due to the turn
 
 private:
-    enum Bits : std::uint64_t { bit_interrupt = 1, bit_timer = 2, bit_stop = 4 };
-    static void main(void* self);
-    glue::Outcome<void> create(const Parameters& parameters);
-    glue::Outcome<void> run(const Parameters& parameters);
-    bool serve(std::uint64_t bits);
-    void run_top_half();
-    void acknowledge();
+    enum Bits : std::uint64_t { bit_interrupt = 1, bit_timer = 2, bit_kick = 4 };
+    enum SlotState : std::uint8_t { slot_free, slot_used, slot_going };
+    struct Slot {
+        std::uint8_t state = slot_free; // atomic, a SlotState
+        std::uint64_t left_in = 0;      // of a going one: the turn it may still be in; owned by callers
+        Driver driver;                  // immutable while used
+    };
+    static void main(void* place);
+    void set_up(const Parameters& parameters);
+    glue::Outcome<void> make(Place& place, const Parameters& parameters);
+    glue::Outcome<void> run(Place& place, const Parameters& parameters);
+    bool serve(Place& place, std::uint64_t bits);
+    void settle_requests(Place& place);
+    bool turn();
+    void acknowledge(Place& place);
 
-    TopHalf top_half_ = nullptr; // immutable after start, like all up to the line of counters
-    void* argument_ = nullptr;
-    glue::Thread thread_;
-    glue::Notification notification_, target_, stop_;
-    glue::Timer timer_;
-    glue::Irq irq_;
+    glue::Irq irq_; // immutable after start, like all up to the line of places
     bool has_line_ = false;
-    glue::Nanoseconds period_, next_, storm_window_;
+    glue::Nanoseconds period_, storm_window_;
     unsigned storm_limit_ = 0;
-    // Owned by the thread.
+    Slot slots_[max_drivers];
+    Place first_;
+    Place* places_[abi::max_cores]{}; // owned by callers: to be stopped
+    unsigned place_count_ = 0;
+    // What callers ask for. A caller sets it, then kicks the place that serves; a place that takes over
+    // looks, too: so one of them sees it.
+    bool stopping_ = false;    // atomic
+    Place* wanted_ = nullptr;  // atomic: who shall take over
+    Place* serving_ = nullptr; // atomic: written by the place that hands over
+    // Owned by the place that serves.
+    glue::Nanoseconds next_;
+    bool unserved_ = false; // an interrupt came and there was no driver: the line is masked
     bool held_back_ = false;
     unsigned in_window_ = 0;
     glue::Ticks window_end_;
-    Counters counters_; // atomic, relaxed: read by others
+    std::uint64_t turn_ = 0; // atomic: odd while top halves run
+    Counters counters_;      // atomic, relaxed: read by others
+    Histogram turns_, lateness_;
 };
 
 } // namespace irq

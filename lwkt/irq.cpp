@@ -7,12 +7,13 @@
 namespace lwkt {
 
 glue::Outcome<void> InterruptHandler::attach(CpuId cpu, unsigned bit, Function function, void* argument,
-                                             const char* name, Priority priority) {
+                                             const char* name, Priority priority, irq::Stamp* stamp) {
     verify(thread_ == nullptr && priority >= Priority::interrupt_low);
     function_ = function;
     argument_ = argument;
     bit_ = bit;
     cpu_ = cpu;
+    stamp_ = stamp;
     thread_ = create(main, this, priority, cpu, name);
     if (thread_ == nullptr)
         return Failure(glue::Error::no_memory);
@@ -45,6 +46,9 @@ void InterruptHandler::main(void* self) {
             handler.pending_ = false;
         }
         __atomic_fetch_add(&handler.runs_, 1, __ATOMIC_RELAXED);
+        if (handler.stamp_)
+            if (std::uint64_t since = handler.stamp_->take())
+                handler.latency_.record(glue::Clock::ticks().value - since);
         handler.function_(handler.argument_);
     }
     __atomic_store_n(&handler.ended_, true, __ATOMIC_SEQ_CST);
@@ -71,6 +75,65 @@ void InterruptHandler::detach() {
     tsleep_remove();
     thread_ = nullptr;
     ended_ = ending_ = pending_ = false;
+}
+
+// --- soft interrupts
+glue::Outcome<void> SoftInterrupt::attach(CpuId cpu, Function function, void* argument, const char* name,
+                                          Priority priority) {
+    verify(thread_ == nullptr);
+    function_ = function;
+    argument_ = argument;
+    thread_ = create(main, this, priority, cpu, name);
+    if (thread_ == nullptr)
+        return Failure(glue::Error::no_memory);
+    schedule(thread_);
+    return {};
+}
+
+// The wish is there before the thread is woken. A thread that is not blocked yet, so that waking it does
+// nothing, looks at the wishes once more in the critical section in which it blocks, and is woken after that
+// section.
+void SoftInterrupt::wish(std::uint32_t what) {
+    if ((__atomic_fetch_or(&wishes_, what, __ATOMIC_SEQ_CST) & what) == 0)
+        schedule(thread_);
+}
+
+void SoftInterrupt::raise() {
+    wish(wish_run);
+}
+
+void SoftInterrupt::main(void* self) {
+    auto& soft = *static_cast<SoftInterrupt*>(self);
+    for (;;) {
+        std::uint32_t wishes;
+        {
+            CriticalSection critical;
+            while ((wishes = __atomic_exchange_n(&soft.wishes_, 0, __ATOMIC_SEQ_CST)) == 0)
+                lwkt_switch_blocked();
+        }
+        if (wishes & wish_run) {
+            __atomic_fetch_add(&soft.runs_, 1, __ATOMIC_RELAXED);
+            soft.function_(soft.argument_);
+        }
+        if (wishes & wish_end)
+            break;
+    }
+    __atomic_store_n(&soft.ended_, true, __ATOMIC_SEQ_CST);
+    wakeup(self); // only the address
+}
+
+void SoftInterrupt::detach() {
+    wish(wish_end);
+    for (;;) {
+        tsleep_interlock(this, sleep_plain);
+        if (__atomic_load_n(&ended_, __ATOMIC_SEQ_CST))
+            break;
+        (void)tsleep(this, sleep_interlocked, "swiend");
+    }
+    tsleep_remove();
+    thread_ = nullptr;
+    ended_ = false;
+    wishes_ = 0;
 }
 
 } // namespace lwkt

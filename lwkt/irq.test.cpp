@@ -7,6 +7,7 @@
 #include "lwkt/test_support.hpp"
 
 using namespace lwkt;
+using lwkt::test::Group;
 using lwkt::test::run;
 
 namespace {
@@ -62,6 +63,77 @@ TEST_P(Interrupts, FromLineToInterruptThread) {
     EXPECT_EQ(driver.queue.dropped(), 0u);
     for (std::size_t n = 0; n < driver.received.size(); ++n)
         EXPECT_EQ(driver.received[n], static_cast<int>(n));
+}
+
+TEST_P(Interrupts, StagesAreMeasured) {
+    Driver driver;
+    irq::Stamp stamp;
+    run(GetParam(), [&] {
+        CpuId cpu{GetParam() - 1};
+        ASSERT_TRUE(
+            driver.handler
+                .attach(cpu, Driver::bit, Driver::bottom, &driver, "timer", Priority::interrupt, &stamp)
+                .ok());
+        auto parameters = driver.parameters(cpu);
+        parameters.stamp = &stamp;
+        ASSERT_TRUE(driver.thread.start_periodic(parameters, glue::Clock::now(), Nanoseconds{100'000}).ok());
+        while (driver.taken < 20)
+            (void)tsleep(&driver.received, 0, "irq", glue::Clock::now() + Nanoseconds{50'000});
+        driver.thread.stop();
+        glue::hosted::join_threads();
+        driver.handler.detach();
+    });
+    EXPECT_GE(driver.thread.lateness().total(), 20u);
+    EXPECT_GE(driver.thread.turns().total(), 20u);
+    EXPECT_GE(driver.handler.latency().total(), 1u);
+    EXPECT_LE(driver.handler.latency().total(), driver.thread.counters().signals);
+}
+
+LWKT_ON_1_2_4(SoftInterrupts);
+
+// Raised from interrupt context on all cores: what was there before a raise is seen by a run after it.
+TEST_P(SoftInterrupts, RunAfterEachRaise) {
+    constexpr int rounds = 300;
+    std::atomic<int> wrong{0};
+    run(GetParam(), [&] {
+        struct Work {
+            SoftInterrupt soft;
+            std::atomic<int> queued{0}, done{0};
+        } work;
+        ASSERT_TRUE(work.soft
+                        .attach(
+                            CpuId{GetParam() - 1},
+                            [](void* self) {
+                                auto& w = *static_cast<Work*>(self);
+                                w.done = w.queued.load();
+                                wakeup(&w.done);
+                            },
+                            &work, "swi")
+                        .ok());
+        Group group;
+        for (unsigned i = 0; i != 2 * GetParam(); ++i)
+            group.spawn(i % GetParam(), [&] {
+                for (int n = 0; n != rounds; ++n) {
+                    int mine;
+                    {
+                        CriticalSection critical;
+                        mine = ++work.queued;
+                        work.soft.raise();
+                    }
+                    while (work.done < mine) {
+                        tsleep_interlock(&work.done, 0);
+                        if (work.done < mine)
+                            (void)tsleep(&work.done, sleep_interlocked, "soft");
+                        else
+                            tsleep_remove();
+                    }
+                }
+            });
+        group.wait();
+        wrong += work.soft.runs() > 2u * GetParam() * rounds || work.soft.runs() == 0;
+        work.soft.detach();
+    });
+    EXPECT_EQ(wrong, 0);
 }
 
 TEST_P(Interrupts, PeriodicTimerPreemptsALoop) {

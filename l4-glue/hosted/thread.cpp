@@ -128,6 +128,12 @@ void Irq::acknowledge() const {
     hosted::deliver(hosted::lines[line_]);
 }
 
+Outcome<void> Irq::route(const Notification& notification) const {
+    std::lock_guard<std::mutex> lock(hosted::lines_mutex);
+    hosted::lines[line_].target = notification.state_;
+    return {};
+}
+
 Outcome<void> Thread::start(void (*function)(void*), void* argument, void*) const {
     hosted::threads.emplace_back(function, argument);
     return {};

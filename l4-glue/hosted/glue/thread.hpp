@@ -63,6 +63,7 @@ public:
     static Outcome<Irq> create(abi::Selector irqs, abi::Selector pool, unsigned line,
                                const Notification& notification, std::uint64_t bits, unsigned priority = 0);
     void acknowledge() const;
+    Outcome<void> route(const Notification& notification) const;
 
 private:
     unsigned line_ = 0;

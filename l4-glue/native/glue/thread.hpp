@@ -74,6 +74,10 @@ public:
         return made;
     }
     void acknowledge() const { (void)native::invoke(abi::Operation::irq_acknowledge, selector_); }
+    // Delivers it to another notification of its pool, and that one's core, from now on.
+    Outcome<void> route(const Notification& notification) const {
+        return native::check(native::invoke(abi::Operation::irq_route, selector_, notification.selector()));
+    }
 
 private:
     abi::Selector selector_ = 0;

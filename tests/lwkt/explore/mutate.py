@@ -52,6 +52,13 @@ MUTANTS = {
     "condition_unlocks_early": (
         "    tsleep_interlock(this, flags);\n    lock.unlock();\n",
         "    lock.unlock();\n    tsleep_interlock(this, flags);\n"),
+    # A soft interrupt forgets what was raised between its look and its sleep.
+    "soft_looks_once": (
+        "            while ((wishes = __atomic_exchange_n(&soft.wishes_, 0, __ATOMIC_SEQ_CST)) == 0)\n"
+        "                lwkt_switch_blocked();\n",
+        "            while ((wishes = __atomic_load_n(&soft.wishes_, __ATOMIC_SEQ_CST)) == 0)\n"
+        "                lwkt_switch_blocked();\n"
+        "            __atomic_store_n(&soft.wishes_, 0, __ATOMIC_SEQ_CST);\n"),
 }
 
 name, source, output = sys.argv[1:]

@@ -320,6 +320,8 @@ const std::vector<Scenario> scenarios = {
     {"conditions-3", "a bounded buffer under a spin lock", 3, explore::conditions},
     {"serializer-2", "a lock that is kept while its holder blocks", 2, explore::serializer},
     {"serializer-3", "a lock that is kept while its holder blocks", 3, explore::serializer},
+    {"soft-2", "a soft interrupt, raised anywhere", 2, explore::soft_interrupt},
+    {"soft-3", "a soft interrupt, raised anywhere", 3, explore::soft_interrupt},
     {"serializer-4", "a lock that is kept while its holder blocks", 4, explore::serializer},
 };
 

@@ -15,5 +15,6 @@ void sleep_wakeup();
 void interlock();
 void conditions();
 void serializer();
+void soft_interrupt();
 
 } // namespace explore

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Sleep and wakeup, and what is built on them.
 #include "lwkt/condition.hpp"
+#include "lwkt/irq.hpp"
 #include "lwkt/sleepqueue.hpp"
 #include "lwkt/token.hpp"
 #include "scenarios.hpp"
@@ -134,6 +135,46 @@ void serializer() {
         });
     group.run();
     check(s.entered == 2 * static_cast<int>(cpu_count() + 1), "a thread did not enter");
+}
+
+// Each raise is followed by a run that sees what was there before it.
+void soft_interrupt() {
+    struct Work {
+        SoftInterrupt soft;
+        int queued = 0, done = 0;
+    } work;
+    check(work.soft
+              .attach(
+                  CpuId{cpu_count() - 1},
+                  [](void* self) {
+                      auto& w = *static_cast<Work*>(self);
+                      w.done = w.queued;
+                      explore_point();
+                      wakeup(&w.done);
+                  },
+                  &work, "swi")
+              .ok(),
+          "no memory");
+    Group group;
+    for (unsigned i = 0; i != cpu_count(); ++i)
+        group.spawn(i, [&] {
+            for (int n = 0; n != 2; ++n) {
+                int mine = ++work.queued;
+                explore_point();
+                work.soft.raise();
+                for (;;) {
+                    tsleep_interlock(&work.done, 0);
+                    explore_point();
+                    if (work.done >= mine)
+                        break;
+                    (void)tsleep(&work.done, sleep_interlocked, "soft");
+                }
+                tsleep_remove();
+            }
+        });
+    group.run();
+    check(work.done == work.queued, "a raise was lost");
+    work.soft.detach();
 }
 
 } // namespace explore
