@@ -31,6 +31,20 @@ Word free_pages() {
     return reply.value;
 }
 
+// What tests/kernel/run compares with the reference.
+static void print_notes() {
+    for (Word i = 0; i < abi::operation_count; ++i) {
+        print("seen ");
+        print(abi::operation_names[i]);
+        for (Word error = 0; error < sizeof abi::error_names / sizeof abi::error_names[0]; ++error)
+            if (reinterpret_cast<const Word*>(glue::native::notes_address)[i] >> error & 1) {
+                print(" ");
+                print(abi::error_names[error]);
+            }
+        print("\n");
+    }
+}
+
 } // namespace laboratory
 
 extern "C" void libelle_main() {
@@ -55,6 +69,16 @@ extern "C" void libelle_main() {
         {"migration", test_migration},
         {"destroy_in_use", test_destroy_in_use},
         {"confinement", test_confinement},
+        {"invoked_selectors", test_invoked_selectors},
+        {"dying_objects", test_dying_objects},
+        {"exhaustion", test_exhaustion},
+        {"limits", test_limits},
+        {"call_limit", test_call_limit},
+        {"refused_slots_and_values", test_refused_slots_and_values},
+        {"wrong_core", test_wrong_core},
+        {"own_destruction", test_own_destruction},
+        {"aborted_servers", test_aborted_servers},
+        {"refused_states", test_refused_states},
         {"threads", test_threads},
         {"ipc", test_ipc},
         {"ipc_across_cores", test_ipc_across_cores},
@@ -96,5 +120,6 @@ extern "C" void libelle_main() {
         print(test.name);
         print("\n");
     }
+    print_notes();
     finish(failed ? 1 : 0);
 }
