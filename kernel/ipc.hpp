@@ -21,10 +21,13 @@ inline constexpr unsigned max_call_depth = 64;
         server.priority = caller.priority;
 }
 
+// A server that runs on its own context keeps it: its callers' was taken back before (ipc_abort.cpp).
 [[gnu::always_inline]] inline void give_back(Thread& server) {
     Thread& caller = *server.caller;
-    caller.context = server.context;
-    server.context = server.own_context;
+    if (server.context != server.own_context) [[likely]] {
+        caller.context = server.context;
+        server.context = server.own_context;
+    }
     server.priority = server.base_priority;
     server.caller = nullptr;
     server.depth = 0;

@@ -48,15 +48,24 @@ void reconsider(Core& core, Thread& last) {
     }
 }
 
-// The caller of `server` takes its time back from the end of the chain.
+// The caller of `server` takes its time back from the end of the chain, where then the first that has time of
+// its own lends that. If one of them does so already, the caller's own callers took theirs back before.
 void take_back(Core& core, Thread& caller, Thread& server) {
     server.caller = nullptr;
     caller.callee = nullptr;
     server.depth = 0;
     server.priority = server.base_priority;
     Thread& last = inherit(server);
-    caller.context = last.context;
-    last.context = server.own_context;
+    SchedulingContext* first = nullptr;
+    bool theirs = false;
+    for (const Thread* at = &server; at; at = at->callee) {
+        first = first ? first : at->own_context;
+        theirs |= at->own_context && at->own_context == last.context;
+    }
+    if (!theirs) {
+        caller.context = last.context;
+        last.context = first;
+    }
     reconsider(core, last);
     if (server.own_context || !server.service)
         return;

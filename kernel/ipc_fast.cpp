@@ -78,7 +78,8 @@ extern "C" Delivered reply_wait_fast(Word selector, Word tag) {
         return slow;
     if (caller->state != ThreadState::waiting_reply || caller->fault_pending || endpoint->senders.first ||
         endpoint->posts.first || (server.notification && server.notification->bits) ||
-        caller->priority < core.ready.highest() || !server.context || server.service != endpoint) [[unlikely]]
+        caller->priority < core.ready.highest() || server.context == server.own_context ||
+        server.service != endpoint) [[unlikely]]
         return slow;
     give_back(server);
     caller->state = ThreadState::ready;
