@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The personality's start: LWKT on all vCPUs, then memory, files and the first process of the jail. What it
-// needs is at glue::shared_window (proto/jail.hpp) and in glue::start().
+// needs is in glue::shared_memory() (proto/jail.hpp) and in glue::start().
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/counters.hpp"
 #include "bsd-personality/kern/exec.hpp"
@@ -10,6 +10,7 @@
 #include "bsd-personality/vfs/console.hpp"
 #include "bsd-personality/vm/page.hpp"
 #include "glue/console.hpp"
+#include "glue/task.hpp"
 
 #include <cstring>
 
@@ -18,11 +19,7 @@ namespace bsd {
 namespace {
 
 proto::JailShared& shared() {
-    return *reinterpret_cast<proto::JailShared*>(glue::shared_window);
-}
-
-void ring_box() {
-    (void)glue::native::invoke(abi::Operation::signal, glue::start_doorbell);
+    return *static_cast<proto::JailShared*>(glue::shared_memory());
 }
 
 glue::Ring ring(proto::JailRing which) {
@@ -49,8 +46,8 @@ void boot(void*) {
     tracing = has_argument("trace");
     random_source.add(jail.parameters.seed, sizeof jail.parameters.seed);
     set_epoch(jail.parameters.epoch);
-    auto console_started =
-        start_console(ring(proto::ring_stdin), ring(proto::ring_stdout), ring(proto::ring_stderr), ring_box);
+    auto console_started = start_console(ring(proto::ring_stdin), ring(proto::ring_stdout),
+                                         ring(proto::ring_stderr), glue::ring_box);
     if (!console_started || !initialize_exec())
         return jail_failed("the jail's memory is too small");
     if (auto started = start_first_process(); !started && jail.status->state != proto::JailState::failed)
@@ -63,12 +60,11 @@ void boot(void*) {
 
 extern "C" void libelle_main() {
     bsd::jail.status = &bsd::shared().status;
-    bsd::jail.ring_box = bsd::ring_box;
+    bsd::jail.ring_box = glue::ring_box;
     if (!bsd::vm::pages_initialize()) {
         bsd::jail_failed("memory: the jail's RAM has no room beside the personality");
     } else if (auto result = lwkt::start(bsd::boot, nullptr, bsd::vm::page_provider()); !result) {
         bsd::jail_failed("vCPUs: ", abi::error_names[static_cast<unsigned>(result.error())]);
     }
-    for (;;) // nothing is left to run; the box has been told why
-        (void)glue::native::invoke(abi::Operation::wait, glue::start_event);
+    glue::wait_for_ever(); // nothing is left to run; the box has been told why
 }

@@ -155,6 +155,15 @@ std::string manifest_text(const BoxPlan& plan, const std::vector<proto::JailAbi>
     return out;
 }
 
+proto::JailAbi command_abi(const std::vector<std::uint8_t>& image, const JailPlan& jail) {
+    const auto program = image_file(image, jail.command[0]);
+    const Executable executable = check_executable(jail.command[0], program);
+    const proto::JailAbi abi = choose_abi(jail.command[0], executable, jail.abi);
+    if (!executable.interpreter.empty())
+        (void)image_file(image, executable.interpreter);
+    return abi;
+}
+
 BootModule build_boot_module(const BoxPlan& plan, const NativePrograms& programs) {
     check_plan(plan);
     BootModule module;
@@ -167,11 +176,7 @@ BootModule build_boot_module(const BoxPlan& plan, const NativePrograms& programs
         std::string name;
         const auto& image = images.load(jail.image, name);
         image_names.push_back(name);
-        const auto program = image_file(image, jail.command[0]);
-        const Executable executable = check_executable(jail.command[0], program);
-        abis.push_back(choose_abi(jail.command[0], executable, jail.abi));
-        if (!executable.interpreter.empty())
-            (void)image_file(image, executable.interpreter);
+        abis.push_back(command_abi(image, jail));
         module.machine_memory += jail.memory + system_memory_per_jail;
         if (plan.cpus == 0)
             module.cores = std::max(module.cores, jail.cpus);

@@ -3,6 +3,7 @@
 #include "cli/boot_module.hpp"
 #include "cli/box_config.hpp"
 #include "cli/error.hpp"
+#include "cli/hosted.hpp"
 #include "cli/image_directory.hpp"
 #include "cli/machine.hpp"
 #include "cli/session.hpp"
@@ -62,16 +63,17 @@ struct CommonOptions {
     std::vector<std::string> qemu;
 };
 
-void print_json(const cli::Session& session, cli::Accelerator accelerator) {
+void print_json(const char* accelerator, const std::vector<cli::JailResult>& jails,
+                const std::vector<cli::TaskResult>& tasks) {
     nlohmann::json out;
-    out["accelerator"] = cli::accelerator_name(accelerator);
-    for (const cli::JailResult& jail : session.jails())
+    out["accelerator"] = accelerator;
+    for (const cli::JailResult& jail : jails)
         out["jails"].push_back({{"name", jail.name},
                                 {"wait", jail.wait},
                                 {"exit_code", jail.exit_code()},
                                 {"stdout_bytes", jail.stdout_bytes},
                                 {"status", jail.notes}});
-    for (const cli::TaskResult& task : session.tasks())
+    for (const cli::TaskResult& task : tasks)
         out["realtime"].push_back(
             {{"name", task.name}, {"status", task.status}, {"histogram", task.histogram}});
     std::fprintf(stderr, "%s\n", out.dump().c_str());
@@ -128,8 +130,28 @@ int start_box(const cli::BoxPlan& plan, const CommonOptions& common, cli::Sessio
             std::fprintf(stderr, "libelle: realtime %s: %s\n", task.name.c_str(), line.c_str());
     }
     if (common.json)
-        print_json(session, accelerator);
+        print_json(cli::accelerator_name(accelerator), session.jails(), session.tasks());
     return status;
+}
+
+/// The jail as a process of this host.
+int start_hosted(const cli::BoxPlan& plan, const CommonOptions& common, cli::SessionOptions options) {
+    if (plan.icount || !common.qemu.empty() || !common.log.empty())
+        throw cli::UserError(
+            "--platform=hosted has neither --icount nor --qemu nor --log: there is no machine below");
+    std::signal(SIGINT, on_interrupt);
+    std::signal(SIGTERM, on_interrupt);
+    std::signal(SIGPIPE, SIG_IGN);
+    options.limit_seconds = common.time_limit;
+    options.interrupted = &interrupted;
+    const cli::JailResult jail = cli::run_hosted(plan, options);
+    if (interrupted != 0)
+        return 130;
+    if (jail.exit_code() == 125)
+        std::fprintf(stderr, "libelle: jail %s: %s\n", jail.name.c_str(), jail.wait.c_str());
+    if (common.json)
+        print_json("hosted", {jail}, {});
+    return jail.exit_code();
 }
 
 void add_common(CLI::App& verb, CommonOptions& common) {
@@ -168,6 +190,11 @@ int main(int argc, char** argv) {
         ->type_name("NAME=VALUE")
         ->allow_extra_args(false);
     run->add_option("--directory", jail.directory, "working directory in the jail")->capture_default_str();
+    std::string platform = "native";
+    run->add_option("--platform", platform,
+                    "native (the microkernel in QEMU) or hosted (a process of this host)")
+        ->check(CLI::IsMember({"native", "hosted"}))
+        ->capture_default_str();
     add_common(*run, common);
     run->add_option("IMAGE", jail.image, "directory or image file with the jail's root")->required();
     run->add_option("COMMAND", jail.command, "path in the image and its arguments, after --")->required();
@@ -215,7 +242,8 @@ int main(int argc, char** argv) {
             plan.jails.push_back(jail);
             plan.icount = common.icount;
             session.forward_stdin = true;
-            return start_box(plan, common, session);
+            return platform == "hosted" ? start_hosted(plan, common, session)
+                                        : start_box(plan, common, session);
         }
         const auto text = cli::read_file(config);
         plan = cli::parse_box_config(config, {text.begin(), text.end()});

@@ -17,7 +17,6 @@ using Place = Frame::Place;
 
 namespace {
 
-constexpr std::uint64_t ram_window_pages = 16, image_window_pages = 32;
 constexpr std::uint64_t longest_run = 16;         // pages that one fault fills at most
 constexpr std::uint64_t stack_growth = 128 << 10; // the stack grows by this at least
 constexpr std::uint64_t stack_index = 1 << 18;    // pages of room below a stack's object
@@ -66,33 +65,43 @@ bool VmSpace::prepare_write(MapEntry& entry) {
     return true;
 }
 
-// How many pages to bring in at `page`: 1, or 4 and then 16 for a walk through pages that are alike. A power
-// of two.
-std::uint64_t VmSpace::run_length(MapEntry& entry, std::uint64_t page, Place place) const {
-    if (page != entry.next_fault)
-        return 1;
+// What to bring in for `page`: where changing page tables is dear a block around it, else only itself, or 4
+// pages and then 16 for a walk through pages that are alike. A power of two. Copies stay small: a fork makes
+// many.
+VmSpace::Run VmSpace::run_to_fill(MapEntry& entry, std::uint64_t page, Place place) const {
+    if (std::uint64_t block = glue::fault_block_pages(); block > 1 && place == Place::nowhere) {
+        PageCounts counts = page_counts();
+        for (; block > 1 && counts.free > counts.total / 4; block /= 2) {
+            std::uint64_t start = page & ~((block << page_shift) - 1);
+            if (start >= entry.start && start + (block << page_shift) <= entry.end &&
+                entry.object->alike(entry.index_at(start), block, place))
+                return {start, block};
+        }
+    }
+    if (place == Place::image || page != entry.next_fault)
+        return {page, 1};
     std::uint64_t run = least(std::uint64_t{entry.fault_run} * 4, longest_run);
     std::uint64_t room = (entry.end - page) >> page_shift;
     while (run > room)
         run /= 2;
-    return entry.object->alike(entry.index_at(page) + 1, run - 1, place) ? run : 1;
+    return {page, entry.object->alike(entry.index_at(page) + 1, run - 1, place) ? run : 1};
 }
 
 // Gives the entry's object pages of its own: copies of `from` (and of what follows it), or zeros if it is
 // nowhere.
-FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from, Frame& frame,
-                          std::uint64_t& pages) {
-    std::uint64_t index = entry.index_at(page);
-    std::uint64_t run = from.place == Place::image ? 1 : run_length(entry, page, from.place);
+FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from, Frame& frame, Run& filled) {
+    auto [start, run] = run_to_fill(entry, page, from.place);
     unsigned order = static_cast<unsigned>(__builtin_ctzll(run));
     PageNumber first = pages_allocate(order, Urgency::user);
     if (first == 0 && run > 1) {
+        start = page;
         run = 1;
         order = 0;
         first = page_allocate(Urgency::user);
     }
     if (first == 0)
         return FaultResult::no_memory;
+    std::uint64_t index = entry.index_at(start);
     bool copy = present(from), beside = copy && entry.object->mapped_beside(entry);
     if (copy) {
         page_copy(first, from.pointer());
@@ -104,27 +113,27 @@ FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from
     std::uint64_t done = entry.object->insert_run(index, first, run);
     if (done < run) [[unlikely]] {
         pages_free_run(static_cast<PageNumber>(first + done), run - done);
-        if (done == 0)
+        if (start + (done << page_shift) <= page)
             return FaultResult::no_memory;
         run = done;
     }
     for (std::uint64_t i = 0; copy && i < run; i++)
-        forget_translation(page + (i << page_shift));
+        forget_translation(start + (i << page_shift));
     if (beside)
         entry.object->unmap_everywhere(index, index + run, &entry);
     (copy ? counters_.copies : counters_.zero_fills) += run;
-    entry.next_fault = page + (run << page_shift);
+    entry.next_fault = start + (run << page_shift);
     entry.fault_run = static_cast<std::uint32_t>(run);
-    frame = {Place::own, glue::Source::ram, page_offset(first)};
-    pages = run;
+    frame = {Place::own, glue::Source::ram,
+             page_offset(static_cast<PageNumber>(first + ((page - start) >> page_shift)))};
+    filled = {start, run};
     return FaultResult::done;
 }
 
-// Finds or makes the frame at `page`. `pages` is 0 if it was there, else how many were brought in from it on:
-// those replace what page tables may hold.
-FaultResult VmSpace::resolve(MapEntry& entry, std::uint64_t page, bool write, Frame& frame,
-                             std::uint64_t& pages) {
-    pages = 0;
+// Finds or makes the frame at `page`. `filled` is empty if it was there, else what was brought in with it:
+// that replaces what page tables may hold.
+FaultResult VmSpace::resolve(MapEntry& entry, std::uint64_t page, bool write, Frame& frame, Run& filled) {
+    filled = {};
     if (!prepare_object(entry) || (write && !prepare_write(entry)))
         return FaultResult::no_memory;
     Frame found = entry.object->find(entry.index_at(page));
@@ -134,13 +143,12 @@ FaultResult VmSpace::resolve(MapEntry& entry, std::uint64_t page, bool write, Fr
     }
     if (found.place == Place::beyond_end)
         return FaultResult::beyond_end;
-    return fill(entry, page, found, frame, pages);
+    return fill(entry, page, found, frame, filled);
 }
 
 // Maps the frame at `page`, and around it what lies around it in memory as well: the run that was just
 // filled, or what was found.
-FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame& frame,
-                                std::uint64_t pages) {
+FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame& frame, const Run& filled) {
     glue::Access access = glue::Access::read;
     if (frame.place == Place::own && (entry.protection & protection_write) != 0 && !entry.needs_copy) {
         access = access | glue::Access::write;
@@ -148,10 +156,13 @@ FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame
     }
     if ((entry.protection & protection_execute) != 0)
         access = access | glue::Access::execute;
-    std::uint64_t start = page, end = page + (most(pages, std::uint64_t{1}) << page_shift);
-    if (pages == 0) {
-        std::uint64_t window = (frame.place == Place::image ? image_window_pages : ram_window_pages)
-                               << page_shift;
+    std::uint64_t start = page, end = page + page_size;
+    if (filled.pages != 0) {
+        start = filled.start;
+        end = start + (filled.pages << page_shift);
+    } else {
+        std::uint64_t window =
+            (frame.place == Place::image ? glue::image_window_pages : glue::ram_window_pages) << page_shift;
         std::uint64_t low = most(entry.start, page & ~(window - 1));
         std::uint64_t high = least(entry.end, (page & ~(window - 1)) + window);
         std::uint64_t index = entry.index_at(page);
@@ -190,9 +201,10 @@ FaultResult VmSpace::fault(std::uint64_t address, glue::Access access) {
     if ((entry->protection & needed) == 0)
         return FaultResult::protection;
     Frame frame;
-    std::uint64_t pages = 0, page = round_down(address);
-    FaultResult result = resolve(*entry, page, write, frame, pages);
-    return result == FaultResult::done ? map_window(*entry, page, frame, pages) : result;
+    Run filled;
+    std::uint64_t page = round_down(address);
+    FaultResult result = resolve(*entry, page, write, frame, filled);
+    return result == FaultResult::done ? map_window(*entry, page, frame, filled) : result;
 }
 
 std::byte* VmSpace::translate_slow(std::uint64_t address, bool write) {
@@ -204,11 +216,12 @@ std::byte* VmSpace::translate_slow(std::uint64_t address, bool write) {
     if ((entry->protection & (write ? protection_write : protection_all)) == 0)
         return nullptr;
     Frame frame;
-    std::uint64_t pages = 0, page = round_down(address);
-    if (resolve(*entry, page, write, frame, pages) != FaultResult::done)
+    Run filled;
+    std::uint64_t page = round_down(address);
+    if (resolve(*entry, page, write, frame, filled) != FaultResult::done)
         return nullptr;
     // A page that replaces another must not leave the old one in the page tables.
-    if (pages != 0 && map_window(*entry, page, frame, pages) != FaultResult::done)
+    if (filled.pages != 0 && map_window(*entry, page, frame, filled) != FaultResult::done)
         return nullptr;
     bool writable =
         frame.place == Place::own && (entry->protection & protection_write) != 0 && !entry->needs_copy;

@@ -77,6 +77,8 @@ SysResult<std::uint64_t> VmSpace::map(const MapRequest& request) {
     } else if (!valid_range(0, length) || (start = choose_address(request, length)) == 0) {
         return Failure(Errno::enomem);
     }
+    if (glue::reserved_for_platform(start, start + length))
+        return Failure(Errno::enomem);
     if (length > limits.total || counters_.virtual_bytes > limits.total - length || !reserve_entries(3))
         return Failure(Errno::enomem);
     std::uint64_t end = start + length;

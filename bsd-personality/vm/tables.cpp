@@ -58,8 +58,8 @@ void VmSpace::give_tables() {
         pages += (entry->mapped_end - entry->mapped_start) >> page_shift;
         entries += entry->mapped_end != entry->mapped_start;
     }
-    if (pages > max_kept_pages || entries > max_kept_entries || tables_->uses >= max_table_uses ||
-        kept_table_count >= max_kept_tables)
+    if (!glue::AddressSpace::reusable || pages > max_kept_pages || entries > max_kept_entries ||
+        tables_->uses >= max_table_uses || kept_table_count >= max_kept_tables)
         return destroy_tables(tables_);
     for (MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next)
         forget(*entry, entry->start, entry->end);

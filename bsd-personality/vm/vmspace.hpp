@@ -166,15 +166,17 @@ private:
     void destroy();
 
     // vm/fault.cpp
-    FaultResult resolve(vm::MapEntry& entry, std::uint64_t page, bool write, vm::Frame& frame,
-                        std::uint64_t& pages);
+    struct Run {
+        std::uint64_t start = 0, pages = 0; // first address; none if 0
+    };
+    FaultResult resolve(vm::MapEntry& entry, std::uint64_t page, bool write, vm::Frame& frame, Run& filled);
     bool prepare_object(vm::MapEntry& entry);
     bool prepare_write(vm::MapEntry& entry);
     FaultResult fill(vm::MapEntry& entry, std::uint64_t page, const vm::Frame& from, vm::Frame& frame,
-                     std::uint64_t& pages);
-    std::uint64_t run_length(vm::MapEntry& entry, std::uint64_t page, vm::Frame::Place place) const;
+                     Run& filled);
+    Run run_to_fill(vm::MapEntry& entry, std::uint64_t page, vm::Frame::Place place) const;
     FaultResult map_window(vm::MapEntry& entry, std::uint64_t page, const vm::Frame& frame,
-                           std::uint64_t pages);
+                           const Run& filled);
     vm::MapEntry* grow_stack(std::uint64_t address);
     std::byte* translate_slow(std::uint64_t address, bool write);
     Translation& translation(lwkt::CpuId cpu, std::uint64_t address) const {

@@ -2,6 +2,8 @@
 // The hosted platform: RAM, recorded address spaces, vCPUs as Linux threads, stack switches under sanitizers.
 #include "glue/fiber.hpp"
 #include "glue/vcpu.hpp"
+#include "l4-glue/hosted/space.hpp"
+#include "l4-glue/hosted/zygote.hpp"
 
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +13,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #ifdef LIBELLE_ASAN
 #include <sanitizer/asan_interface.h>
@@ -29,10 +32,26 @@ std::byte* ram;
 std::span<const std::byte> image;
 thread_local void* cpu_local;
 
+thread_local Vcpu* this_vcpu;
+
 namespace {
 std::unique_ptr<Vcpu[]> vcpus;
-thread_local Vcpu* this_vcpu;
+bool jail; // RAM is a file, and address spaces are processes
+
+void set_start(std::uint64_t ram_size, unsigned count) {
+    start_information = {};
+    start_information.magic = start_magic;
+    start_information.ram_size = ram_size;
+    start_information.image_size = image.size();
+    start_information.vcpus = count;
+    std::strcpy(start_information.name, "hosted");
+    vcpus = std::make_unique<Vcpu[]>(count);
+}
 } // namespace
+
+unsigned index_of(const Vcpu& vcpu) {
+    return static_cast<unsigned>(&vcpu - vcpus.get());
+}
 
 void set_up(std::uint64_t ram_size, unsigned count, std::span<const std::byte> image_bytes) {
     if (ram)
@@ -43,13 +62,42 @@ void set_up(std::uint64_t ram_size, unsigned count, std::span<const std::byte> i
         std::abort();
     ram = static_cast<std::byte*>(memory);
     image = image_bytes;
-    start_information = {};
-    start_information.magic = start_magic;
-    start_information.ram_size = ram_size;
-    start_information.image_size = image_bytes.size();
-    start_information.vcpus = count;
-    std::strcpy(start_information.name, "hosted");
-    vcpus = std::make_unique<Vcpu[]>(count);
+    set_start(ram_size, count);
+}
+
+const char* set_up_jail(std::uint64_t ram_size, unsigned count, int image_file) {
+    if (const char* missing = missing_on_host())
+        return missing;
+    int file = memfd_create("libelle-ram", MFD_CLOEXEC);
+    if (file < 0 || ftruncate(file, static_cast<off_t>(ram_size)) != 0)
+        return "the host has no memory for the jail";
+    // Where an offset is aligned the pointer is, too, as native: LWKT's slab masks pointers.
+    constexpr std::uint64_t alignment = 4 << 20; // the largest block of the page allocator
+    void* memory =
+        mmap(nullptr, ram_size + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return "the host has no address space for the jail's memory";
+    auto aligned = (reinterpret_cast<std::uint64_t>(memory) + alignment - 1) & ~(alignment - 1);
+    memory = mmap(reinterpret_cast<void*>(aligned), ram_size, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file, 0);
+    if (memory == MAP_FAILED)
+        return "the host has no memory for the jail";
+    ram = static_cast<std::byte*>(memory);
+    struct stat status {};
+    if (image_file >= 0) {
+        if (fstat(image_file, &status) != 0 || status.st_size <= 0)
+            return "the image cannot be read";
+        auto size = static_cast<std::size_t>(status.st_size);
+        memory = mmap(nullptr, size, PROT_READ, MAP_SHARED, image_file, 0);
+        if (memory == MAP_FAILED)
+            return "the image cannot be mapped";
+        image = {static_cast<const std::byte*>(memory), size};
+    }
+    set_start(ram_size, count);
+    set_files(file, image_file);
+    jail = true;
+    fault_block = 32;
+    return zygote.start();
 }
 
 } // namespace hosted
@@ -58,14 +106,32 @@ void set_up(std::uint64_t ram_size, unsigned count, std::span<const std::byte> i
 // -----------------------------------------------------------------------------------------------
 std::uint64_t AddressSpace::pages_left = ~std::uint64_t{0};
 
+namespace {
+int protection_of(Access access) {
+    return (has(access, Access::read) ? PROT_READ : 0) | (has(access, Access::write) ? PROT_WRITE : 0) |
+           (has(access, Access::execute) ? PROT_EXEC : 0);
+}
+} // namespace
+
 Outcome<void> AddressSpace::create() {
     if (pages_left == 0)
         return Failure(Error::no_memory);
     created_ = true;
+    if (hosted::jail && !(process_ = hosted::Space::create()))
+        return Failure(Error::no_memory);
     return {};
 }
 
 void AddressSpace::destroy() {
+    if (process_) {
+        for (unsigned cpu = 0; cpu != Vcpu::count(); ++cpu) {
+            hosted::Space* gone = process_;
+            __atomic_compare_exchange_n(&Vcpu::of(CpuId{cpu}).live_, &gone, nullptr, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED);
+        }
+        delete process_;
+        process_ = nullptr;
+    }
     mappings_.clear();
     created_ = false;
 }
@@ -83,6 +149,13 @@ Outcome<void> AddressSpace::map(UserAddress address, Source source, RamOffset of
     size = (size + page_size - 1) / page_size * page_size;
     if (offset.value > size || pages > (size - offset.value) / page_size)
         return Failure(Error::bad_range);
+    if (process_) {
+        if (reserved_for_platform(address.value, address.value + pages * page_size))
+            return Failure(Error::bad_address);
+        if (!process_->map(address.value, source, offset.value, pages * page_size, protection_of(access)))
+            return Failure(Error::no_memory);
+        return {};
+    }
     for (std::size_t i = 0; i != pages; ++i) {
         if (pages_left == 0)
             return Failure(Error::no_memory);
@@ -94,11 +167,15 @@ Outcome<void> AddressSpace::map(UserAddress address, Source source, RamOffset of
 }
 
 void AddressSpace::unmap(UserAddress address, std::size_t pages) {
+    if (process_)
+        return process_->unmap(address.value, pages * page_size);
     mappings_.erase(mappings_.lower_bound(address.value),
                     mappings_.lower_bound(address.value + pages * page_size));
 }
 
 void AddressSpace::protect(UserAddress address, std::size_t pages, Access access) {
+    if (process_)
+        return process_->protect(address.value, pages * page_size, protection_of(access));
     auto end = mappings_.lower_bound(address.value + pages * page_size);
     for (auto at = mappings_.lower_bound(address.value); at != end; ++at)
         at->second.access = access;
@@ -132,6 +209,8 @@ void Vcpu::signal(std::uint64_t bits) {
     {
         std::lock_guard<std::mutex> lock(mutex_); // the waiter is either before its check or asleep
         __atomic_store_n(&pending_, true, __ATOMIC_SEQ_CST);
+        if (guest_)
+            guest_->interrupt(hosted::index_of(*this));
     }
     changed_.notify_one();
 }

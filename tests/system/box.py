@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Running single commands in a box."""
+"""Running single commands in a jail: on the kernel in a box, or hosted, as run_tests.py says."""
 import pathlib
 import subprocess
 import os
@@ -10,8 +10,24 @@ IMAGES = ROOT / "build" / "images"
 ECHO_JAIL = ROOT / "build" / "native" / "tests" / "echo_jail"
 
 
+platform = "native"
+
+
+def native_only(test):
+    """For tests that are about the kernel or the box."""
+    test.native_only = True
+    return test
+
+
+def run_verb():
+    """The verb and its platform, for tests that start the command themselves."""
+    return ["run"] if platform == "native" else ["run", f"--platform={platform}"]
+
+
 def libelle(*arguments, stdin=b"", limit=120, personality=None):
     """Runs the command; it may not hang."""
+    if arguments[0] == "run" and personality is None:
+        arguments = (*run_verb(), *arguments[1:])
     environment = dict(os.environ)
     if personality:
         environment["LIBELLE_PERSONALITY"] = str(personality)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs and personalities that misbehave: they suffer, nobody else does."""
-from box import ECHO_JAIL, IMAGES, libelle, run
+from box import ECHO_JAIL, IMAGES, libelle, native_only, run
 from demo import Demo
 
 
@@ -52,6 +52,7 @@ def test_memory_hog():
         assert done.returncode in (0, 128 + 9), f"{os_name}: {done.returncode} {done.stderr[-800:]!r}"
 
 
+@native_only
 def test_foreign_memory_is_refused():
     """A task that names what is not its own gets the documented error from the kernel."""
     done = libelle("run", IMAGES / "freebsd", "--", "/bin/count", "foreign", personality=ECHO_JAIL)
@@ -67,11 +68,13 @@ def test_foreign_memory_is_refused():
         assert said.get(what) == error, f"{what}: {said.get(what)}, wanted {error}"
 
 
+@native_only
 def test_personality_crash_is_named():
     done = libelle("run", IMAGES / "freebsd", "--", "/bin/count", "fault", personality=ECHO_JAIL)
     assert done.returncode == 125 and b"the personality crashed: page fault" in done.stderr, done.stderr
 
 
+@native_only
 def test_killed_personality_leaves_the_others():
     for victim in ("alpha", "beta", "gamma"):
         demo = Demo(cores=1, mib=1, icount=True, crash=f"{victim}@4", limit=600)

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-from box import ECHO_JAIL, IMAGES, LIBELLE, libelle, run, same_as_host
+from box import ECHO_JAIL, IMAGES, LIBELLE, ROOT, libelle, native_only, run, run_verb, same_as_host
 
 TEXT = b"".join(b"line %d of some words\n" % i for i in range(20000))
 
@@ -56,20 +56,35 @@ def test_environment():
     assert b"to the standard error" in done.stderr
 
 
+def descendants(pid):
+    found = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True).stdout.split()
+    return found + [each for child in found for each in descendants(child)]
+
+
 def test_interrupt_stops_cleanly():
-    command = [LIBELLE, "run", IMAGES / "freebsd", "--", "/bin/bad", "spin"]
+    command = [LIBELLE, *run_verb(), IMAGES / "freebsd", "--", "/bin/bad", "spin"]
     box = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert box.stdout.readline() == b"spin\n"
-    children = subprocess.run(["ps", "--ppid", str(box.pid), "-o", "pid="], capture_output=True, text=True).stdout.split()
+    children = descendants(box.pid)
     assert children
     box.send_signal(signal.SIGINT)
     _, errors = box.communicate(timeout=30)
     assert box.returncode == 130, (box.returncode, errors)
     time.sleep(0.2)
     for child in children:
-        assert subprocess.run(["ps", "-p", child], capture_output=True).returncode != 0, "QEMU is still there"
+        assert subprocess.run(["ps", "-p", child], capture_output=True).returncode != 0, "something is still there"
 
 
+def test_bundler():
+    """A big Go program from the npm registry: its bundle is the one that its Linux build makes here."""
+    for cpus in ("1", "2"):
+        done = run("freebsd", "/bin/esbuild", "index.js", "--bundle", "--minify", "--log-level=error", image=IMAGES / "bundler",
+                   options=["--memory", "512M", "--directory", "/src", "--cpus", cpus], limit=300)
+        assert done.returncode == 0, (cpus, done.returncode, done.stderr[-800:])
+        assert done.stdout == (ROOT / "build/expected/bundle.js").read_bytes(), f"{cpus} vCPUs: a different bundle"
+
+
+@native_only
 def test_consoles_carry_everything():
     """The box and the command alone: a stand-in personality copies a megabyte from stdin to stdout."""
     data = b"".join(b"%07d\n" % i for i in range(60000))
@@ -77,6 +92,7 @@ def test_consoles_carry_everything():
     assert done.returncode == 3 and done.stdout == b"/bin/count\n" + data, (done.returncode, len(done.stdout))
 
 
+@native_only
 def test_exit_and_signal_statuses():
     for arguments, wanted in ((["exit", "0"], 0), (["exit", "255"], 255), (["signal", "9"], 137)):
         done = libelle("run", IMAGES / "freebsd", "--", "/bin/count", *arguments, personality=ECHO_JAIL)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""System tests: boots boxes with build/libelle and looks at them from outside.
+"""System tests: runs jails with build/libelle and looks at them from outside, on the kernel and hosted.
 
-usage: run_tests.py [SUBSTRING…]   only tests whose name contains one of the substrings
+usage: run_tests.py [SUBSTRING…]   only tests whose name contains one of the substrings; a name begins with its platform,
+                                   such as hosted.programs.test_files
 Each test is a function test_*; it fails by an exception. The last line printed is `N passed, N failed, N skipped`.
 """
 import inspect
@@ -11,6 +12,7 @@ import time
 import traceback
 
 import bad_input
+import box
 import faults
 import programs
 import work
@@ -23,22 +25,26 @@ class Skip(Exception):
 def main():
     wanted = sys.argv[1:]
     passed, failed, skipped = 0, [], 0
-    for module in (bad_input, faults, programs, work):
-        for name, test in inspect.getmembers(module, inspect.isfunction):
-            if not name.startswith("test_") or (wanted and not any(w in name for w in wanted)):
-                continue
-            start = time.monotonic()
-            try:
-                test()
-                passed += 1
-                verdict = "ok"
-            except Skip as reason:
-                skipped += 1
-                verdict = f"skipped: {reason}"
-            except Exception as error:
-                failed.append(name)
-                verdict = "FAILED: " + "".join(traceback.format_exception_only(type(error), error)).strip()
-            print(f"{module.__name__}.{name}: {verdict} ({time.monotonic() - start:.1f} s)", flush=True)
+    for box.platform in ("native", "hosted"):
+        for module in (bad_input, faults, programs, work):
+            for function, test in inspect.getmembers(module, inspect.isfunction):
+                name = f"{box.platform}.{module.__name__}.{function}"
+                if not function.startswith("test_") or (wanted and not any(w in name for w in wanted)):
+                    continue
+                if box.platform == "hosted" and hasattr(test, "native_only"):
+                    continue
+                start = time.monotonic()
+                try:
+                    test()
+                    passed += 1
+                    verdict = "ok"
+                except Skip as reason:
+                    skipped += 1
+                    verdict = f"skipped: {reason}"
+                except Exception as error:
+                    failed.append(name)
+                    verdict = "FAILED: " + "".join(traceback.format_exception_only(type(error), error)).strip()
+                print(f"{name}: {verdict} ({time.monotonic() - start:.1f} s)", flush=True)
     print(f"{passed} passed, {len(failed)} failed, {skipped} skipped")
     return 1 if failed else 0
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The demo box in small: real work in three jails beside the realtime task."""
-from box import same_as_host
+from box import native_only, same_as_host
 from demo import Demo
 
 
@@ -16,18 +16,22 @@ def demo(**options):
     return done
 
 
+@native_only
 def test_demo_on_one_core():
     demo(cores=1, mib=4)
 
 
+@native_only
 def test_demo_on_two_cores():
     demo(cores=2, mib=4)
 
 
+@native_only
 def test_demo_on_four_cores():
     demo(cores=4, mib=4)
 
 
+@native_only
 def test_realtime_misses_nothing():
     done = demo(cores=1, mib=1, icount=True)
     assert done.pulse.get("missed") == "0" and int(done.pulse["activations"]) > 100, done.pulse

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Address spaces and RAM of the hosted platform: RAM is an anonymous mapping that the test sets up, an
-// AddressSpace only records what is mapped where, so that tests can look. Not for several threads at once:
-// callers hold a token.
+// Address spaces and RAM of the hosted platform. In a jail RAM is a shared memory file and an AddressSpace a
+// Linux process of its own (l4-glue/hosted/space.hpp). In unit tests RAM is an anonymous mapping that the
+// test sets up, and an AddressSpace only records what is mapped where, so that tests can look. Not for
+// several threads at once: callers hold a token.
 #pragma once
 
 #include "l4-glue/start.hpp"
@@ -15,9 +16,20 @@ namespace hosted {
 // Sets up RAM of `ram_size` bytes and the number of vCPUs; replaces an earlier set-up. The image is borrowed.
 void set_up(std::uint64_t ram_size, unsigned vcpus, std::span<const std::byte> image = {});
 extern StartInformation start_information;
+// The same for a jail: RAM is a new shared memory file, the image is the file `image` (-1: none), and address
+// spaces are processes. Before there are threads. A line of text for people if it fails, else null.
+const char* set_up_jail(std::uint64_t ram_size, unsigned vcpus, int image);
+extern StartInformation start_information;
 extern std::byte* ram;
 extern std::span<const std::byte> image;
+inline unsigned fault_block = 1; // more in a jail; set before there are threads
+class Space;
 } // namespace hosted
+
+// What a BSD process may map. In between lies the stub (l4-glue/hosted/stub/layout.hpp).
+inline constexpr bool reserved_for_platform(std::uint64_t start, std::uint64_t end) {
+    return start < 0x6000'0020'0000 && end > 0x6000'0000'0000;
+}
 
 inline const StartInformation& start() {
     return hosted::start_information;
@@ -33,6 +45,13 @@ public:
     static std::uint64_t used() { return start().ram_used; }
     static std::span<const std::byte> image() { return hosted::image; }
 };
+
+// How many pages a fault should map at least and at most, where they lie one after the other: a map call of a
+// jail costs some context switches of the host.
+inline constexpr std::uint64_t ram_window_pages = 64, image_window_pages = 256;
+inline std::uint64_t fault_block_pages() {
+    return hosted::fault_block;
+}
 
 enum class Source : unsigned { ram, image };
 
@@ -60,7 +79,13 @@ public:
     const std::map<std::uint64_t, Mapping>& mappings() const { return mappings_; }
     static void fail_after(std::uint64_t pages) { pages_left = pages; }
 
+    // A space that has run code is never used for another program: what its threads do is not known.
+    static constexpr bool reusable = false;
+    // Null in unit tests.
+    hosted::Space* process() const { return process_; }
+
 private:
+    hosted::Space* process_ = nullptr;
     static std::uint64_t pages_left;
     bool created_ = false;
     std::map<std::uint64_t, Mapping> mappings_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // vCPUs of the hosted platform: Linux threads. What is different from the native one:
-//  - enter() runs no user code yet: it returns what a hook of the test says (Trap::event when there is none).
+//  - enter() lets the thread of this vCPU in the BSD process run (l4-glue/hosted/enter.cpp). In unit tests it
+//  returns
+//    what a hook of the test says (Trap::event when there is none).
 //  - Upcalls are not asynchronous: LWKT calls the handler at its safe points, when glue::upcall_due() says
 //  so.
 //  - start_all() returns when `entry` has returned on every vCPU, so that a test can end.
@@ -23,7 +25,11 @@ public:
     static unsigned count() { return start().vcpus; }
     static Vcpu& of(CpuId cpu);
 
-    Trap enter(const AddressSpace& space) { return enter_hook ? enter_hook(*this, space) : Trap::event; }
+    Trap enter(const AddressSpace& space) {
+        if (hosted::Space* process = space.process())
+            return run(*process);
+        return enter_hook ? enter_hook(*this, space) : Trap::event;
+    }
     UserContext& context() { return context_; }
 
     void wait();
@@ -58,19 +64,32 @@ public:
     static EnterHook enter_hook;
 
 private:
+    friend class Fpu;
+    friend class AddressSpace;
+    Trap run(hosted::Space& space);
+    Trap await(hosted::Space& space, unsigned cpu);
+    Trap take_trap(hosted::Space& space, unsigned cpu);
+
     UserContext context_ = {};
     Ticks deadline_ = no_deadline;    // own thread only
     bool upcalls_ = false;            // own thread only
     UpcallHandler handler_ = nullptr; // own thread only
     std::uint64_t events_ = 0;        // atomic: signalled by any thread
     bool pending_ = false;            // atomic: set with events_
-    std::mutex mutex_;                // for sleeping only
+    std::mutex mutex_;                // for sleeping, and guards guest_
     std::condition_variable changed_;
+    hosted::Space* guest_ = nullptr; // where a BSD thread runs now, to be interrupted by events
+    // Extended state; own thread only, but live_ is cleared when the space goes.
+    hosted::Space* live_ = nullptr;         // atomic: in whose slot that of the last BSD thread lies
+    const std::byte* next_state_ = nullptr; // or: what the next one begins with
+    unsigned spin_nanoseconds_ = 0;         // how long to spin for a trap; follows how long that took before
 };
 
 namespace hosted {
 extern thread_local void* cpu_local;
-}
+extern thread_local Vcpu* this_vcpu;
+unsigned index_of(const Vcpu& vcpu);
+} // namespace hosted
 inline void set_cpu_local(void* self) {
     hosted::cpu_local = self;
 }

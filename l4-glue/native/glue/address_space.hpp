@@ -37,6 +37,18 @@ public:
     }
 };
 
+// Addresses that the platform keeps for itself below abi::user_end: none.
+inline constexpr bool reserved_for_platform(std::uint64_t, std::uint64_t) {
+    return false;
+}
+
+// How many pages a fault should map at least and at most, where they lie one after the other: a map call is
+// cheap.
+inline constexpr std::uint64_t ram_window_pages = 16, image_window_pages = 32;
+constexpr std::uint64_t fault_block_pages() {
+    return 1;
+}
+
 enum class Source : unsigned { ram, image }; // the regions that a BSD address space can map
 
 class AddressSpace {
@@ -59,6 +71,7 @@ public:
     void protect(UserAddress address, std::size_t pages, Access access);
 
     abi::Selector selector() const { return task_; }
+    static constexpr bool reusable = true; // for another program, when it has been emptied
 
 private:
     abi::Selector task_ = 0;

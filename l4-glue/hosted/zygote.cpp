@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The personality's side of the zygote (stub/stub.cpp): starting it, and asking it for processes.
+#include "l4-glue/hosted/zygote.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+extern "C" const unsigned char libelle_hosted_stub[], libelle_hosted_stub_end[];
+
+namespace glue::hosted {
+
+Zygote zygote;
+
+namespace {
+
+constexpr int stub_socket = 3; // where stub/stub.cpp expects it
+constexpr unsigned nobody = 65534;
+
+bool write_all(int descriptor, const unsigned char* bytes, std::size_t size) {
+    while (size > 0) {
+        ssize_t done = write(descriptor, bytes, size);
+        if (done <= 0)
+            return false;
+        bytes += done;
+        size -= static_cast<std::size_t>(done);
+    }
+    return true;
+}
+
+// In the child, a copy of a process without other threads.
+[[noreturn]] void become_zygote(int socket, int program) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (getuid() == 0 && (setgroups(0, nullptr) != 0 || setresgid(nobody, nobody, nobody) != 0 ||
+                          setresuid(nobody, nobody, nobody) != 0))
+        _exit(1);
+    int moved = fcntl(program, F_DUPFD_CLOEXEC, 10); // not where the socket goes
+    if (moved < 0 || dup2(socket, stub_socket) < 0)
+        _exit(1);
+    if (socket == stub_socket)
+        fcntl(socket, F_SETFD, 0);
+    char* nothing[] = {nullptr};
+    syscall(SYS_execveat, moved, "", nothing, nothing, AT_EMPTY_PATH);
+    _exit(1);
+}
+
+// With as many namespaces as the host grants.
+pid_t clone_process() {
+    constexpr unsigned long spaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWUTS;
+    const unsigned long attempts[] = {spaces, spaces | CLONE_NEWUSER, 0};
+    for (unsigned long each : attempts) {
+        auto pid = static_cast<pid_t>(syscall(SYS_clone, each | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+        if (pid >= 0)
+            return pid;
+    }
+    return -1;
+}
+
+} // namespace
+
+const char* missing_on_host() {
+    std::uint32_t action = SECCOMP_RET_USER_NOTIF;
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0)
+        return "this host's kernel has no seccomp user notification (Linux 5.9 and up, "
+               "CONFIG_SECCOMP_FILTER)";
+    constexpr unsigned long fsgsbase = 2; // HWCAP2_FSGSBASE
+    if ((getauxval(AT_HWCAP2) & fsgsbase) == 0)
+        return "this host does not let programs set segment bases (FSGSBASE)";
+    return nullptr;
+}
+
+const char* Zygote::start() {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return "no socket";
+    int program = memfd_create("libelle-stub", MFD_CLOEXEC);
+    if (program < 0 || !write_all(program, libelle_hosted_stub,
+                                  static_cast<std::size_t>(libelle_hosted_stub_end - libelle_hosted_stub)))
+        return "no memory for the stub";
+    fchmod(program, 0555);
+    pid_t pid = clone_process();
+    if (pid == 0)
+        become_zygote(pair[1], program);
+    close(program);
+    close(pair[1]);
+    socket_ = pair[0];
+    return pid > 0 ? nullptr : "the host refuses a process";
+}
+
+bool Zygote::create(unsigned vcpus, int memory, int& pidfd, int& listener) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    CreateMessage create{vcpus};
+    iovec vector{&create, sizeof create};
+    alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(sizeof(int));
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &memory, sizeof memory);
+    ssize_t size;
+    do
+        size = sendmsg(socket_, &message, MSG_NOSIGNAL);
+    while (size < 0 && errno == EINTR);
+    if (size < 0)
+        return false;
+    CreatedMessage created{};
+    vector = {&created, sizeof created};
+    message.msg_controllen = sizeof control;
+    do
+        size = recvmsg(socket_, &message, MSG_CMSG_CLOEXEC);
+    while (size < 0 && errno == EINTR);
+    if (size != sizeof created || created.error != 0)
+        return false;
+    header = CMSG_FIRSTHDR(&message);
+    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
+        return false;
+    std::memcpy(&pidfd, CMSG_DATA(header), sizeof pidfd);
+    std::memcpy(&listener, CMSG_DATA(header) + sizeof pidfd, sizeof listener);
+    return true;
+}
+
+} // namespace glue::hosted
