@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hostile programs and sudden deaths on the hosted platform: nothing gets out, nothing is left behind.
+
+usage: run_tests.py [SUBSTRING…]
+This process is subreaper, so that whatever a jail leaves behind would become its child."""
+import ctypes
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBELLE = ROOT / "build" / "libelle"
+IMAGES = ROOT / "build" / "images"
+MARK = pathlib.Path("/tmp/libelle-escaped")  # what a program that got out would have made
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def start(image, *command, cpus=2, memory="256M"):
+    return subprocess.Popen([LIBELLE, "run", "--platform=hosted", "--cpus", str(cpus), "--memory", memory, IMAGES / image, "--",
+                             *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def children_of(pid):
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(each) for each in task.read_text().split()]
+        except OSError:
+            pass
+    return found
+
+
+def descendants(pid):
+    return [each for child in children_of(pid) for each in (child, *descendants(child))]
+
+
+def nothing_left():
+    """Whatever was started has ended when libelle has; orphans would be ours."""
+    assert not MARK.exists(), f"{MARK} was made from inside a jail"
+    left = descendants(os.getpid())
+    assert not left, f"left behind: {left}"
+
+
+def run(image, *command, limit=300, **options):
+    jail = start(image, *command, **options)
+    try:
+        output, errors = jail.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        jail.kill()
+        raise
+    assert jail.returncode == 0, (jail.returncode, output[-500:], errors[-500:])
+    lines = output.decode().splitlines()
+    assert lines and lines[-1] == "done", lines[-5:]
+    nothing_left()
+    return dict(line.split(": ", 1) for line in lines[:-1])
+
+
+# By how FreeBSD answers a fault; a 64-bit sysenter is an invalid opcode on some processors.
+ENTRIES = {
+    "x32 openat": "exit 1", "x32 creat": "exit 1", "int 0x80": "signal 10", "sysenter": "signal 4|signal 10",
+    "vsyscall gettimeofday": "signal 11", "vsyscall time": "signal 11", "vsyscall getcpu": "signal 11",
+    "vsyscall elsewhere": "signal 10|signal 11", "32-bit int 0x80": "signal 10", "32-bit syscall": "signal 10|signal 4",
+    "ud2": "signal 4", "int3": "signal 5", "divide": "signal 8", "hlt": "signal 10", "single step": "signal 5",
+    "noncanonical": "signal 10", "wild pointer": "signal 11", "int 3": "signal 5", "kernel text": "signal 11", "in": "signal 10",
+    "cr3": "signal 10", "SSE exception": "signal 8", "bad FS base": "signal 10", "null SS": "signal 10",
+    "stack wraps": "signal 11|signal 10", "alignment": "signal 10", "segment bases": "exit 0", "user selectors": "exit 0",
+    "null selectors": "exit 0", "vector registers": "exit 0",
+}
+
+
+def test_every_entry_and_fault():
+    for cpus in (1, 2):
+        said = run("escape", "/bin/entries", cpus=cpus)
+        for what, wanted in ENTRIES.items():
+            assert said.get(what) in wanted.split("|"), f"{what}: {said.get(what)}, wanted {wanted}"
+
+
+def test_every_byte_of_the_stub():
+    said = run("escape", "/bin/stub", "all")
+    for what in ("mmap over the stub", "mmap across the stub", "read into the stub"):
+        assert said[what] == "refused", (what, said[what])
+    for what in ("write to the trampoline", "write to the set-up page", "write to the agent's page"):
+        assert said[what] == "signal 11", (what, said[what])
+    assert int(said["attacks"]) == 7 + 4 + 512 * 6, said["attacks"]
+
+
+def test_mapping_from_a_second_thread():
+    for cpus in (2, 3):
+        said = run("escape", "/bin/threads", "race", cpus=cpus)
+        assert said["race"].startswith("signal "), said
+
+
+def test_thousands_of_threads_and_many_processes():
+    said = run("escape", "/bin/threads", "many", cpus=2, memory="512M")
+    assert said == {"many threads": "exit 0", "many processes": "exit 0"}, said
+
+
+def personality_of(jail, limit=10):
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline and jail.poll() is None:
+        for child in children_of(jail.pid):
+            if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "libelle-jail":
+                return child
+    raise AssertionError("the personality did not start")
+
+
+def wait_until_nothing_is_left(limit=30):
+    deadline = time.monotonic() + limit
+    while descendants(os.getpid()) and time.monotonic() < deadline:
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            pass
+        time.sleep(0.01)
+    nothing_left()
+
+
+def killed_at_random(whom):
+    seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
+    points = random.Random(seed)
+    for n in range(12):
+        jail = start("freebsd", "/bin/tree")
+        victim = personality_of(jail) if whom == "personality" else jail.pid
+        time.sleep(points.uniform(0, 0.4))
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it had ended
+        jail.communicate(timeout=60)
+        allowed = (125, 0) if whom == "personality" else (-signal.SIGKILL, 0)
+        assert jail.returncode in allowed, f"seed {seed}, run {n}: {jail.returncode}"
+        if whom == "personality":
+            nothing_left()  # libelle itself has waited for all
+        else:
+            wait_until_nothing_is_left()
+
+
+def test_personality_killed_at_random():
+    killed_at_random("personality")
+
+
+def test_command_killed_at_random():
+    killed_at_random("command")
+
+
+def test_zygote_killed():
+    """Without it no process can be made: programs are told so, the personality lives and ends as it should."""
+    jail = start("freebsd", "/bin/bad", "spin")
+    assert jail.stdout.readline() == b"spin\n"
+    os.kill(children_of(personality_of(jail))[0], signal.SIGKILL)
+    jail.communicate(timeout=60)
+    assert jail.returncode == 128 + 9, jail.returncode
+    nothing_left()
+
+
+def main():
+    wanted = sys.argv[1:]
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    MARK.unlink(missing_ok=True)
+    passed, failed = 0, 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or (wanted and not any(each in name for each in wanted)):
+            continue
+        begin = time.monotonic()
+        try:
+            test()
+            passed += 1
+            verdict = "ok"
+        except Exception as error:  # pylint: disable=broad-except
+            failed += 1
+            verdict = f"FAILED: {type(error).__name__}: {error}"
+        print(f"{name}: {verdict} ({time.monotonic() - begin:.1f} s)", flush=True)
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
