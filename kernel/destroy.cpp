@@ -35,7 +35,8 @@ bool unlink_thread(Core& core, Thread& thread, Budget& budget) {
     Task& task = *thread.task;
     if (thread.pages_gone)
         return true;
-    if (!task.dying && (thread.buffer_address || thread.vcpu)) { // else its page tables go as a whole
+    // User code may run in the space until all have left it: other threads, guests.
+    if (!task.left && (thread.buffer_address || thread.vcpu)) {
         if (thread.buffer_address)
             task.space.remove_kernel_page(thread.buffer_address);
         if (thread.vcpu)
@@ -49,7 +50,7 @@ bool unlink_thread(Core& core, Thread& thread, Budget& budget) {
 // Every page that was mapped through it goes, then the translations.
 bool unlink_binding(Binding& binding, Budget& budget) {
     Task& task = *binding.task;
-    if (task.dying)
+    if (task.left)
         return true;
     if (!task.space.revoke(Word{binding.tag} << PageTable::tag_shift, binding.cursor, budget, binding.flush))
         return false;
@@ -63,7 +64,13 @@ bool unlink_task(Core& core, Task& task, Budget& budget) {
     while (Thread* thread = task.threads)
         if (!retire(core, *thread, budget))
             return false;
-    while (Binding* binding = task.bindings)
+    if (!task.left) {
+        if (!budget.take(leave_cost))
+            return false;
+        flush_space(task, true);
+        task.left = true;
+    }
+    while (Binding* binding = task.bindings) // their pages need no visit now
         if (!retire(core, *binding, budget))
             return false;
     while (Capability* slot = task.table.next_occupied(*task.pool, task.table_cursor, budget))
@@ -71,12 +78,6 @@ bool unlink_task(Core& core, Task& task, Budget& budget) {
             return false;
     if (task.table.slots() > 0)
         return false;
-    if (!task.left) {
-        if (!budget.take(leave_cost))
-            return false;
-        flush_space(task, true);
-        task.left = true;
-    }
     return task.space.destroy(*task.pool, budget);
 }
 

@@ -3,8 +3,10 @@
 // done:
 //   1. the object is marked dying: lookups refuse it, and only its destroyer's calls still reach it;
 //   2. its home core takes it out of all queues (request_kill) and says so in `killed`;
-//   3. what it holds goes: a task's threads, bindings, capabilities and page tables (no core has them loaded
-//      by then), a pool's objects, the pages mapped through a binding;
+//   3. what it holds goes: a task's threads, then every core leaves its space, then its bindings,
+//   capabilities
+//      and page tables; a pool's objects; the pages mapped through a binding, and those that the kernel
+//      shared with a thread;
 //   4. all capabilities to it are emptied;
 //   5. it is buried: every core has left the kernel or idled once since, so no handler still holds a pointer,
 //      before its memory is freed.

@@ -65,6 +65,7 @@ void test_kept_translations();
 void test_extended_state();
 void test_invoked_selectors();
 void test_dying_objects();
+void test_guest_in_dying_task();
 void test_exhaustion();
 void test_limits();
 void test_call_limit();

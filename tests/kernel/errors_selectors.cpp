@@ -210,4 +210,63 @@ void test_dying_objects() {
     CHECK_ERROR(invoke(Operation::task_destroy, holder), ok);
 }
 
+namespace {
+
+constexpr unsigned scribbles = 300; // word of the shared page
+constexpr Word scribbler_page = 0x4720'0000;
+alignas(16) std::byte scribbler_stack[4096];
+
+IN_CHILD void scribble(Word) {
+    for (;;) {
+        *reinterpret_cast<volatile Word*>(child_buffer) = ~Word{0};
+        shared<Word>(scribbles) = shared<Word>(scribbles) + 1;
+    }
+}
+
+volatile Word scribbler_result;
+void run_scribbler(Word task) {
+    auto& page_ = *reinterpret_cast<volatile abi::VcpuPage*>(scribbler_page);
+    page_.user.rip = reinterpret_cast<Word>(&scribble);
+    page_.user.rsp = child_stack - 8;
+    page_.user.rflags = 0x202;
+    scribbler_result = static_cast<Word>(glue::native::run_vcpu(static_cast<Selector>(task)).error);
+    asm volatile("ud2");
+}
+
+} // namespace
+
+// A thread's pages were freed while guests of its dying task still ran there and could write to them.
+void test_guest_in_dying_task() {
+    if (glue::Clock::ticks_per_second() != 1'000'000'000)
+        return;
+    Child child = make_child(abi::root_pool, copies + 100);
+    Selector holder = new_selector(), notification = make_notification(), server = new_selector();
+    must("holder", invoke(Operation::task_create, abi::root_pool, holder, copies + 1, 0));
+    (void)make_thread(child.task, 0, 70, child_buffer);
+    for (unsigned i = 50; i < copies; ++i)
+        give(child, i, notification, abi::notification_right::signal);
+    must("server", invoke(Operation::thread_create, abi::root_pool, server, abi::root_task, 0, 0, 0));
+    must("vcpu", invoke(Operation::vcpu_create, abi::root_pool, new_selector(), server, scribbler_page,
+                        make_notification()));
+    Selector context = new_selector();
+    must("context", invoke(Operation::scheduling_create, abi::root_pool, context, 0, 0, 0, 255));
+    must("configure", invoke(Operation::thread_configure, server, 80, context));
+    scribbler_result = 99;
+    shared<Word>(scribbles) = 0;
+    start(server, run_scribbler, child.task,
+          reinterpret_cast<Word>(scribbler_stack + sizeof scribbler_stack));
+    while (shared<Word>(scribbles) < 100)
+        pause_for(50);
+    destroy_half(Invoked::task, child.task, abi::root_pool, holder);
+    pause_for(1000);
+    Word stopped = shared<Word>(scribbles);
+    pause_for(1000);
+    CHECK_EQ(shared<Word>(scribbles), stopped);
+    CHECK_EQ(scribbler_result, Error::aborted);
+    CHECK_ERROR(invoke(Operation::unmap, child.task, child_data, 1), dead); // it was the middle
+    CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
+    CHECK_ERROR(invoke(Operation::thread_destroy, server), ok);
+    CHECK_ERROR(invoke(Operation::task_destroy, holder), ok);
+}
+
 } // namespace laboratory

@@ -71,6 +71,7 @@ extern "C" void libelle_main() {
         {"confinement", test_confinement},
         {"invoked_selectors", test_invoked_selectors},
         {"dying_objects", test_dying_objects},
+        {"guest_in_dying_task", test_guest_in_dying_task},
         {"exhaustion", test_exhaustion},
         {"limits", test_limits},
         {"call_limit", test_call_limit},
