@@ -183,12 +183,27 @@ void forget_fpu(Core& core) {
         set_task_switched(core, true);
 }
 
+// (invariant.hpp) Who runs does so on the time of who called first, and nobody between has any.
+[[gnu::always_inline]] static inline void check_chain(const Thread& last) {
+    if constexpr (!checks_invariants)
+        return;
+    const Thread* first = &last;
+    while (const Thread* caller = first->caller) {
+        invariant(caller->callee == first && !caller->context && caller->home == last.home, "chain: broken");
+        invariant(caller->state == ThreadState::waiting_reply || caller->state == ThreadState::sending,
+                  "chain: its caller does not wait");
+        first = caller;
+    }
+    invariant(last.context == first->own_context, "chain: not its time");
+}
+
 [[gnu::always_inline]] static inline void switch_from(Core& core, Thread* last, Thread& next) {
     invariant(next.type == Type::thread && next.home == &core && !next.killed, "switch: to whom?");
     invariant(!next.ready_queued && !next.queue && !next.timer.queued && next.context && !next.callee &&
                   next.state != ThreadState::dead,
               "switch: it cannot run");
     invariant(!next.own_context || next.own_context->owner == &next, "switch: another's context");
+    check_chain(next);
     next.state = ThreadState::ready;
     core.switched = true;
     if (last && !last->in_guest && !next.in_guest) [[likely]]
