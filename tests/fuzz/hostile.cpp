@@ -108,6 +108,27 @@ void make_sandbox() {
     for (auto& known : arguments_of)
         for (unsigned i = 0; i < sizeof known.arguments; ++i)
             layout().arguments[static_cast<unsigned>(known.operation)][i] = known.arguments[i];
+    // Half of the rounds are about threads that wait for each other, with and without time of their own.
+    constexpr Operation ipc[] = {Operation::call,
+                                 Operation::call,
+                                 Operation::reply_wait,
+                                 Operation::reply_wait,
+                                 Operation::receive,
+                                 Operation::send,
+                                 Operation::reply,
+                                 Operation::signal,
+                                 Operation::wait,
+                                 Operation::thread_cancel,
+                                 Operation::thread_stop,
+                                 Operation::thread_start,
+                                 Operation::thread_migrate,
+                                 Operation::scheduling_bind,
+                                 Operation::scheduling_unbind,
+                                 Operation::yield};
+    static_assert(sizeof ipc / sizeof ipc[0] == sizeof layout().often);
+    if (random.one_in(2))
+        for (Operation operation : ipc)
+            layout().often[layout().often_count++] = static_cast<std::uint8_t>(operation);
     for (Shared& s : shared)
         s = {};
     sandbox = next++;

@@ -18,6 +18,8 @@ inline constexpr Word vcpu_address = 0x4500'0000, play_address = 0x5000'0000;
 struct Layout {
     char kind[hostile_slots];
     char arguments[abi::operation_count][8]; // the selector's first
+    // What this round is about: most operations are from this list, if there is one.
+    std::uint8_t often[16], often_count;
 };
 static_assert(sizeof(Layout) <= page);
 inline constexpr Word layout_address = puppet_address + hostile_threads * page;

@@ -132,7 +132,9 @@ IN_CHILD void hostile_main(Word index) {
     for (;;) {
         seed = state;
         auto operation = static_cast<Operation>(next_random(state) % (abi::operation_count + 1));
-        if (is_rare(operation, next_random(state)))
+        if (known.often_count && next_random(state) % 4)
+            operation = static_cast<Operation>(known.often[next_random(state) % known.often_count]);
+        else if (is_rare(operation, next_random(state)))
             continue;
         count = count + 1;
         Word number = static_cast<Word>(operation) % abi::operation_count, arguments[6];
