@@ -2,8 +2,9 @@
 // What becomes of the partners when a thread leaves IPC without an end: it is stopped, destroyed or
 // cancelled, or its deadline passes. A chain of calls has one context, at its end; it always goes back to
 // whose it is. A server that loses its client's time in the middle of a request, and has none of its own, is
-// an orphan of the endpoint it serves: the next call to that endpoint lends it time until it comes back to
-// receive.
+// an orphan of the endpoint it serves, and so is every server that works for it at the end of a chain: the
+// next call to one of these endpoints lends the chain time until that server comes back to receive. So nobody
+// can hold up a server that others use by letting a client vanish behind one of his own.
 #include <initializer_list>
 
 #include "kernel/invocation.hpp"
@@ -48,6 +49,12 @@ void reconsider(Core& core, Thread& last) {
     }
 }
 
+// Where the chain has lost its time, or has some again, all of its servers are orphans, or none.
+void mark_orphans(Thread& first, bool orphan) {
+    for (Thread* at = &first; at; at = at->callee)
+        at->orphan = orphan && at->service;
+}
+
 // The caller of `server` takes its time back from the end of the chain, where then the first that has time of
 // its own lends that. If one of them does so already, the caller's own callers took theirs back before.
 void take_back(Core& core, Thread& caller, Thread& server) {
@@ -67,14 +74,17 @@ void take_back(Core& core, Thread& caller, Thread& server) {
         last.context = first;
     }
     reconsider(core, last);
-    if (server.own_context || !server.service)
-        return;
-    server.orphan = true;
-    Thread* next = server.service->senders.first; // who waits for it already
-    if (next == &caller)
-        next = caller.queue_next;
-    if (next && !next->callee && !server.service->dying)
-        help_orphan(core, *next, *server.service);
+    mark_orphans(server, !last.context);
+    server.orphan = !server.own_context && server.service;
+    for (Thread* at = &server; at && !server.caller; at = at->callee) {
+        if (!at->orphan)
+            continue;
+        Thread* next = at->service->senders.first; // who waits for it already
+        if (next == &caller)
+            next = caller.queue_next;
+        if (next && !next->callee && !at->service->dying)
+            help_orphan(core, *next, *at->service);
+    }
 }
 
 } // namespace
@@ -84,7 +94,9 @@ void help_orphan(Core& core, Thread& helper, Endpoint& endpoint) {
     if (!server)
         return;
     account(core, arch::read_tsc());
-    server->orphan = false;
+    while (server->caller) // the whole chain is without time, and its first thread without a caller
+        server = server->caller;
+    mark_orphans(*server, false);
     server->caller = &helper;
     server->depth = helper.depth + 1;
     helper.callee = server;

@@ -78,5 +78,6 @@ void test_destroy();
 void test_timer_in_dying_table();
 void test_fpu_stays_locked();
 void test_thread_goes_with_vcpu();
+void test_server_of_an_orphan();
 
 } // namespace laboratory

@@ -6,8 +6,8 @@ namespace laboratory {
 
 namespace {
 
-enum Slot : Selector { slot_first = 10, slot_second = 11, slot_victim = 12 };
-enum Cell : unsigned { cell_destroyed = 4, cell_went_on = 5 };
+enum Slot : Selector { slot_first = 10, slot_second = 11, slot_victim = 12, slot_go = 13, slot_never = 14 };
+enum Cell : unsigned { cell_destroyed = 4, cell_went_on = 5, cell_result = 6 };
 
 IN_CHILD void own_the_fpu(Word) {
     asm volatile("pxor %xmm0, %xmm0");
@@ -22,6 +22,33 @@ IN_CHILD void destroy_the_owner(Word) {
     shared<Word>(cell_went_on) = 1;
     for (;;)
         (void)invoke(Operation::wait, slot_second);
+}
+
+// Takes a call and passes it on.
+IN_CHILD void pass_on(Word) {
+    Message message{};
+    (void)exchange(Operation::receive, slot_first, message);
+    (void)exchange(Operation::call, slot_second, message);
+    for (;;)
+        (void)invoke(Operation::wait, slot_never);
+}
+
+// Serves calls, each after a signal.
+IN_CHILD void serve_on_signal(Word) {
+    Message message{};
+    (void)exchange(Operation::receive, slot_second, message);
+    for (;;) {
+        (void)invoke(Operation::wait, slot_go);
+        (void)exchange(Operation::reply_wait, slot_second, message);
+    }
+}
+
+IN_CHILD void call_it(Word endpoint) {
+    Message message{};
+    shared<Word>(cell_result) =
+        static_cast<Word>(exchange(Operation::call, static_cast<Selector>(endpoint), message));
+    for (;;)
+        (void)invoke(Operation::wait, slot_never);
 }
 
 } // namespace
@@ -91,6 +118,44 @@ void test_thread_goes_with_vcpu() {
             CHECK_EQ(free_pages(), before);
     }
     CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
+}
+
+// A server that others use, with time of its own or without, worked for a passive server whose client
+// vanished: it had no time any more, and nobody who called it could give it any.
+void test_server_of_an_orphan() {
+    for (bool passive : {false, true}) {
+        Child child = make_child();
+        Selector first = make_endpoint(), second = make_endpoint(), go = make_notification(),
+                 never = make_notification();
+        give(child, slot_first, first, abi::endpoint_right::all);
+        give(child, slot_second, second, abi::endpoint_right::all);
+        give(child, slot_go, go, abi::notification_right::all);
+        give(child, slot_never, never, abi::notification_right::all);
+        Selector threads[2], times[2];
+        for (unsigned i = 0; i < 2; ++i) { // the server, and who stands between
+            threads[i] = make_thread(child.task, 0, 120, child_buffer + i * page, true);
+            times[i] = new_selector();
+            must("time", invoke(Operation::scheduling_create, abi::root_pool, times[i], 0, 0, 0, 255));
+            must("bind", invoke(Operation::scheduling_bind, times[i], threads[i]));
+            start(threads[i], i == 0 ? serve_on_signal : pass_on, 0, child_stack - 1024 * i);
+            CHECK_EQ(invoke(Operation::thread_info, threads[i]).value, abi::ThreadState::receiving);
+            if (i == 1 || passive)
+                must("unbind", invoke(Operation::scheduling_unbind, times[i]));
+        }
+        Selector client = make_thread(child.task, 0, 110, child_buffer + 2 * page);
+        start(client, call_it, slot_first, child_stack - 2048);
+        CHECK_EQ(invoke(Operation::thread_info, threads[1]).value, abi::ThreadState::waiting_reply);
+        CHECK_ERROR(invoke(Operation::thread_destroy, client), ok);
+        shared<Word>(cell_result) = 99;
+        Selector other = make_thread(child.task, 0, 110, child_buffer + 3 * page);
+        start(other, call_it, slot_second, child_stack - 2560);
+        CHECK_ERROR(invoke(Operation::signal, go), ok); // it finishes what it was doing, on the other's time
+        CHECK_ERROR(invoke(Operation::signal, go), ok); // and then the other's call
+        CHECK_EQ(shared<Word>(cell_result), 0);
+        CHECK_EQ(invoke(Operation::thread_info, other).value, abi::ThreadState::waiting);
+        CHECK_EQ(invoke(Operation::thread_info, threads[0]).value, abi::ThreadState::receiving);
+        CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
+    }
 }
 
 } // namespace laboratory

@@ -106,6 +106,7 @@ extern "C" void libelle_main() {
         {"timer_in_dying_table", test_timer_in_dying_table},
         {"fpu_stays_locked", test_fpu_stays_locked},
         {"thread_goes_with_vcpu", test_thread_goes_with_vcpu},
+        {"server_of_an_orphan", test_server_of_an_orphan},
     };
     initialize();
     print("arguments: ");
