@@ -118,7 +118,8 @@ Thread* pop_sender(Core& core, const Thread& receiver, Endpoint& endpoint) {
         return endpoint.senders.pop();
     }
     bool post = endpoint.posts.first && (endpoint.post_is_next || !endpoint.senders.first);
-    endpoint.post_is_next = !post;
+    if (post || endpoint.senders.first) // whether somebody looked in vain is nobody's business
+        endpoint.post_is_next = !post;
     return post ? endpoint.posts.pop() : endpoint.senders.pop();
 }
 
