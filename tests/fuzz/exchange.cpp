@@ -226,12 +226,13 @@ void exchange_step(Actor actor) {
     }
     if (replies)
         reply_to(self, tag, seed, item);
-    if (operation == Operation::reply)
+    if (operation == Operation::reply) {
         model.complete(self, {});
-    else if (deadline == Deadline::none || model.would_receive(self, endpoint))
+    } else if (deadline == Deadline::none || model.would_receive(self, endpoint)) {
         model.receive(self, endpoint);
-    else
+    } else {
         give_up(self, deadline);
+    }
     if (replies && model[caller].wait == Wait::running)
         touch_again(caller);
 }

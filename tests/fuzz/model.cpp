@@ -53,6 +53,25 @@ int Model::first_waiter(Wait wait, int at) const {
     return first;
 }
 
+int Model::first_sender(int endpoint, bool one_way) const {
+    int first = nobody;
+    for (int i = 0; i < static_cast<int>(max_objects); ++i) {
+        const Object& o = objects[i];
+        if (o.alive && o.kind == Kind::thread && o.wait == Wait::sending && o.at == endpoint &&
+            o.one_way == one_way && (first == nobody || o.order < objects[first].order))
+            first = i;
+    }
+    return first;
+}
+
+int Model::next_sender(int endpoint) {
+    int call = first_sender(endpoint, false), post = first_sender(endpoint, true);
+    bool take_post = post != nobody && (objects[endpoint].post_is_next || call == nobody);
+    if (take_post || call != nobody)
+        objects[endpoint].post_is_next = !take_post;
+    return take_post ? post : call;
+}
+
 void Model::complete(int thread, Outcome outcome) {
     Object& t = objects[thread];
     t.wait = Wait::none;
@@ -129,7 +148,7 @@ void Model::send(int caller, int endpoint, bool one_way) {
 void Model::receive(int thread, int endpoint) {
     if (deliver_bound(thread))
         return;
-    int caller = first_waiter(Wait::sending, endpoint);
+    int caller = next_sender(endpoint);
     if (caller == nobody)
         return block(thread, Wait::receiving, endpoint);
     deliver(objects[caller], thread);

@@ -114,6 +114,7 @@ struct Object {
     Word badge = 0, fault_badge = 0;
     Word tag = 0, seed = 0; // of the message it sends
     bool one_way = false;
+    bool post_is_next = false; // endpoints: calls and one-way messages take turns
     unsigned priority = 0;
     std::uint32_t sent_rights = 0; // of the capability that it sends with
     Selector receive_slot = 0, item_source = 0;
@@ -155,6 +156,8 @@ struct Model {
     void empty(Slot& slot);
     // The waiter that came first, or nobody.
     int first_waiter(Wait wait, int at) const;
+    int first_sender(int endpoint, bool one_way) const;
+    int next_sender(int endpoint); // whose turn it is, and then the other kind's
 
     // Threads
     void complete(int thread, Outcome outcome); // a blocked command ends
