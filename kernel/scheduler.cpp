@@ -183,18 +183,19 @@ void forget_fpu(Core& core) {
         set_task_switched(core, true);
 }
 
-// (invariant.hpp) Who runs does so on the time of who called first, and nobody between has any.
+// (invariant.hpp) Who runs does so on the time of somebody in its chain of callers, and nobody else there has
+// any.
 [[gnu::always_inline]] static inline void check_chain(const Thread& last) {
     if constexpr (!checks_invariants)
         return;
-    const Thread* first = &last;
-    while (const Thread* caller = first->caller) {
-        invariant(caller->callee == first && !caller->context && caller->home == last.home, "chain: broken");
+    bool known = last.context == last.own_context;
+    for (const Thread *at = &last, *caller; (caller = at->caller); at = caller) {
+        invariant(caller->callee == at && !caller->context && caller->home == last.home, "chain: broken");
         invariant(caller->state == ThreadState::waiting_reply || caller->state == ThreadState::sending,
                   "chain: its caller does not wait");
-        first = caller;
+        known |= last.context == caller->own_context;
     }
-    invariant(last.context == first->own_context, "chain: not its time");
+    invariant(known, "chain: not its time");
 }
 
 [[gnu::always_inline]] static inline void switch_from(Core& core, Thread* last, Thread& next) {
