@@ -2,7 +2,9 @@
 #include "kernel/reclaim.hpp"
 #include "kernel/invariant.hpp"
 
+#include "kernel/core.hpp"
 #include "kernel/irq.hpp"
+#include "kernel/machine.hpp"
 #include "kernel/thread.hpp"
 
 namespace kernel {
@@ -11,20 +13,33 @@ namespace {
 
 // structure_lock guards all of these. One grace period is measured at a time: a snapshot of all cores'
 // sequence numbers; the next begins when what waited for the last one has been freed.
+//
+// A core that enters the kernel stores its number like anything else: what it looks up right after can be
+// older than that store is visible. So the snapshot is taken when stores of the time in which the objects
+// were unlinked have left their buffers, which takes them far less than `settling`.
 Word snapshot[abi::max_cores];
-bool measuring = false;
+enum class Phase { idle, settling, measuring };
+Phase phase = Phase::idle;
+Word settled_at;           // the end of settling
 Object* waiting = nullptr; // buried since the running measurement began
 Object* leaving = nullptr; // buried before it began
 Object* ready = nullptr;   // nobody can hold a pointer to these any more
 
 constexpr unsigned freed_at_once = 2;
 
+constexpr Word settling = 100'000; // of a second: 10 microseconds
+
 void begin_measurement() {
-    for (unsigned i = 0; i < core_count; ++i)
-        snapshot[i] = __atomic_load_n(&cores[i].sequence, __ATOMIC_SEQ_CST);
     leaving = waiting;
     waiting = nullptr;
-    measuring = true;
+    phase = Phase::settling;
+    settled_at = arch::read_tsc() + (core_count > 1 ? machine.ticks_per_second / settling : 0);
+}
+
+void take_snapshot() {
+    for (unsigned i = 0; i < core_count; ++i)
+        snapshot[i] = __atomic_load_n(&cores[i].sequence, __ATOMIC_SEQ_CST);
+    phase = Phase::measuring;
 }
 
 // This core too must have left the kernel since: an operation may look something up, wait for the lock, and
@@ -176,8 +191,10 @@ void bury(Object& object) {
 }
 
 void reclaim() {
-    if (measuring && measurement_done()) {
-        measuring = false;
+    if (phase == Phase::settling && arch::read_tsc() >= settled_at)
+        take_snapshot();
+    if (phase == Phase::measuring && measurement_done()) {
+        phase = Phase::idle;
         ready = leaving;
         leaving = nullptr;
     }
@@ -193,7 +210,7 @@ void reclaim() {
         check_unreachable(*object);
         free_object(*object);
     }
-    if (!measuring && !ready && waiting)
+    if (phase == Phase::idle && !ready && waiting)
         begin_measurement();
 }
 
