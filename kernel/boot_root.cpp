@@ -164,6 +164,7 @@ void start_root(Pool& pool, const RootImage& image, const Ram& ram) {
     grant(abi::root_scheduling, &context, abi::scheduling_right::all);
     grant(abi::root_irqs, make<Irqs>(pool), abi::irqs_right::all);
     grant(abi::root_ports, make<Ports>(pool), abi::port_right::all);
+    grant(abi::root_observer, make<Observer>(pool), abi::observer_right::all);
     grant(abi::root_console, make<Console>(pool), abi::console_right::all);
     const auto& header_base = ram.module.base;
     region(abi::root_module, header_base & ~(arch::page - 1),

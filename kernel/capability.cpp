@@ -11,7 +11,8 @@ namespace {
 // Objects that are nothing without a capability to them: with their origin they go. Others live until they
 // are destroyed, or their pool is.
 bool ends_with_origin(Type type) {
-    return type == Type::region || type == Type::binding || type == Type::timer || type == Type::irq;
+    return type == Type::region || type == Type::binding || type == Type::timer || type == Type::irq ||
+           type == Type::trace;
 }
 
 } // namespace

@@ -67,6 +67,8 @@ private:
     Word bitmap_[abi::priorities / 64] = {};
 };
 
+struct Trace;
+
 struct alignas(64) Core {
     // The first part is known to entry.S by offset; see the assertions below.
     Core* self;
@@ -76,9 +78,9 @@ struct alignas(64) Core {
     Word sequence; // atomic for readers: odd in the kernel, even in user mode or idle
     // Looked at together on the way out of a system call: all zero, the same thread goes on where it was.
     alignas(4) bool in_guest; // the current thread's vCPU user state runs
-    bool reschedule;          // schedule() has something to do
+    bool traced;              // every way in and out is the long one, and recorded: see trace.hpp
     bool switched;            // leave with all registers of core.frame
-    bool unused;
+    bool reschedule;          // schedule() has something to do
     Word guest_rip, guest_rflags, guest_rsp; // checked copies for the way to guest mode
     Word guest_iret;                         // 1: leave by IRET
     Word scratch;
@@ -98,7 +100,8 @@ struct alignas(64) Core {
     ReadyQueue ready;
     TimerQueue timers;
     Thread* preempted_guests; // threads that were switched from while in guest mode: see flush.cpp
-    Word statistics[8];
+    Word counters[abi::counter_count];
+    Trace* trace;
     arch::Descriptors descriptors;
 
     alignas(64) Inbox inbox;                   // atomic
@@ -112,6 +115,7 @@ static_assert(offsetof(Core, sequence) == 32 && offsetof(Core, in_guest) == 40 &
               offsetof(Core, switched) == 42 && offsetof(Core, guest_rip) == 48);
 static_assert(offsetof(Core, guest_rflags) == 56 && offsetof(Core, guest_rsp) == 64 &&
               offsetof(Core, guest_iret) == 72);
+static_assert(offsetof(Core, traced) == 41);
 static_assert(offsetof(Core, scratch) == 80 && offsetof(Core, current) == 88);
 static_assert(static_cast<Word>(abi::Operation::vcpu_run) == 25 &&
               static_cast<Word>(abi::Operation::call) == 36 &&

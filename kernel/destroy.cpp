@@ -6,6 +6,7 @@
 #include "kernel/reclaim.hpp"
 #include "kernel/scheduler.hpp"
 #include "kernel/scheduling.hpp"
+#include "kernel/trace.hpp"
 
 namespace kernel {
 
@@ -140,6 +141,11 @@ bool unlink_object(Core& core, Object& object, Budget& budget) {
     case Type::notification:
     case Type::timer:
         return kill_at_home(core, static_cast<CoreObject&>(object), budget);
+    case Type::trace:
+        if (!kill_at_home(core, static_cast<Trace&>(object), budget))
+            return false;
+        release_core(static_cast<Trace&>(object));
+        return true;
     case Type::vcpu: {
         Thread* thread = static_cast<Vcpu&>(object).thread; // lives as long as its thread
         return !thread || retire(core, *thread, budget);

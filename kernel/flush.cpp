@@ -71,7 +71,7 @@ void flush_space(Task& task, bool leave) {
         __atomic_store_n(&core.flush_requested, leave ? flush_request | leave_request : flush_request,
                          __ATOMIC_RELEASE);
         arch::send_interrupt(core.apic_id, arch::vector_inbox);
-        ++self.statistics[static_cast<unsigned>(abi::Statistic::shootdowns)];
+        ++self.counters[static_cast<unsigned>(abi::Counter::shootdowns)];
     }
     for (unsigned i = 0; i < core_count; ++i)
         while (asked[i] && __atomic_load_n(&cores[i].flush_completed, __ATOMIC_ACQUIRE) == before[i])

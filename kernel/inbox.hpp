@@ -11,6 +11,7 @@ namespace kernel {
 enum Request : std::uint32_t {
     request_start = 1,   // thread: make it ready
     request_stop = 2,    // thread: make it inactive
+    request_trace = 256, // trace: record what the mask says
     request_signal = 4,  // notification: bits wait in remote_bits
     request_kill = 8,    // any: leave all queues; `killed` is set afterwards
     request_asked = 16,  // thread: do what `asked` says

@@ -9,6 +9,7 @@
 #include "kernel/invocation.hpp"
 #include "kernel/ipc.hpp"
 #include "kernel/scheduler.hpp"
+#include "kernel/trace.hpp"
 
 namespace kernel {
 
@@ -33,7 +34,8 @@ void copy_words(Thread& to, const Registers& from_registers, Word tag, const Thr
     }
 }
 
-void deliver(Core&, Thread& from, Thread& to) {
+void deliver(Core& core, Thread& from, Thread& to) {
+    trace(core, abi::Event::message, &from, from.fault_pending ? 0 : from.registers.rsi, number_of(&to));
     Registers& r = to.registers;
     r.rax = static_cast<Word>(Error::ok);
     r.rdi = from.badge;
@@ -90,6 +92,7 @@ Thread* answer(Thread& server) {
         return nullptr; // it only helped: its own message comes next
     Registers& r = server.registers;
     Word tag = r.rsi;
+    trace(this_core(), abi::Event::reply, &server, tag, number_of(caller));
     if (caller->fault_pending) {
         caller->fault_pending = false;
         if (tag & abi::tag_page_item && caller->fault_label == abi::label_page_fault) {

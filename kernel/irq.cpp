@@ -9,6 +9,7 @@
 #include "kernel/reclaim.hpp"
 #include "kernel/scheduler.hpp"
 #include "kernel/spinlock.hpp"
+#include "kernel/trace.hpp"
 
 namespace kernel {
 
@@ -92,7 +93,7 @@ Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32
 // Masks a line, ends the interrupt, and signals who is bound to it. A vector whose object is gone, or has
 // changed meanwhile, can still be on its way: it is ended, and at most signals in vain.
 [[gnu::always_inline]] static inline void forward(Core& core, Word index) {
-    ++core.statistics[static_cast<unsigned>(abi::Statistic::irqs)];
+    ++core.counters[static_cast<unsigned>(abi::Counter::irqs)];
     Irq* irq = __atomic_load_n(&irqs[index], __ATOMIC_ACQUIRE);
     if (!irq) [[unlikely]]
         return arch::end_of_interrupt();
@@ -122,6 +123,7 @@ void serve_interrupt(Core& core, Word vector) {
 }
 
 extern "C" void handle_interrupt(Core& core, Word vector) {
+    trace(core, abi::Event::interrupt, core.current, vector, 0);
     serve(core, vector);
     schedule(core);
 }

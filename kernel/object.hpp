@@ -45,6 +45,8 @@ enum class Type : std::uint8_t {
     irqs,
     console,
     binding,
+    observer,
+    trace,
 };
 
 struct Object {

@@ -6,6 +6,7 @@
 #include "kernel/arch/x86_64/memory.hpp"
 #include "kernel/core.hpp"
 #include "kernel/invocation.hpp"
+#include "kernel/trace.hpp"
 
 extern "C" const char image_start[], text_end[];
 
@@ -94,6 +95,7 @@ void panic(const char* reason) {
     stop_others();
     console_write("\nkernel panic: ");
     console_write(reason);
+    print_trace(cores[arch::stack_core(stack_pointer())], 8);
     backtrace(stack_pointer());
     arch::halt_forever();
     __builtin_unreachable();
@@ -129,6 +131,7 @@ void panic_with(const abi::Registers& r, const char* reason) {
         console_write(" ");
         console_hex(v.value);
     }
+    print_trace(cores[arch::stack_core(stack_pointer())], 8);
     backtrace(r.cs & 3 ? stack_pointer() : r.rsp);
     arch::halt_forever();
     __builtin_unreachable();

@@ -6,6 +6,7 @@
 #include "kernel/irq.hpp"
 #include "kernel/machine.hpp"
 #include "kernel/thread.hpp"
+#include "kernel/trace.hpp"
 
 namespace kernel {
 
@@ -75,6 +76,8 @@ unsigned size_of(const Object& object) {
         return sizeof(Timer);
     case Type::binding:
         return sizeof(Binding);
+    case Type::trace:
+        return sizeof(Trace);
     default:
         return sizeof(Object);
     }
@@ -148,6 +151,10 @@ void free_object(Object& object) {
         if (vcpu.page_address) // it was complete
             --vcpus_of_core[vcpu.core];
     }
+    if (object.type == Type::trace)
+        for (void* ring_page : static_cast<Trace&>(object).pages)
+            if (ring_page)
+                pool.release_page(ring_page);
     pool.release(&object, size_of(object));
 }
 
@@ -156,7 +163,7 @@ void free_object(Object& object) {
 // nobody pushes any more; when it is out then, one more lets the home core finish with it.
 bool is_in_inbox(Object& object) {
     if (object.type != Type::thread && object.type != Type::endpoint && object.type != Type::notification &&
-        object.type != Type::timer)
+        object.type != Type::timer && object.type != Type::trace)
         return false; // is never pushed
     auto& member = static_cast<CoreObject&>(object);
     if (member.out_of_inbox)

@@ -5,6 +5,7 @@
 #include "kernel/reclaim.hpp"
 #include "kernel/scheduler.hpp"
 #include "kernel/scheduling.hpp"
+#include "kernel/trace.hpp"
 
 namespace kernel {
 
@@ -55,6 +56,8 @@ void handle_request(Core& core, CoreObject& object, std::uint32_t requests) {
         auto& notification = static_cast<Notification&>(object);
         signal(core, notification, __atomic_exchange_n(&notification.remote_bits, 0, __ATOMIC_ACQ_REL));
     }
+    if (requests & request_trace)
+        apply_mask(core, static_cast<Trace&>(object));
     if (object.type != Type::thread)
         return;
     auto& thread = static_cast<Thread&>(object);
@@ -89,6 +92,9 @@ bool kill(Core& core, CoreObject& object) {
     case Type::notification:
         if (!kill_notification(core, static_cast<Notification&>(object)))
             return false;
+        break;
+    case Type::trace:
+        end_trace(core, static_cast<Trace&>(object));
         break;
     case Type::timer:
         core.timers.remove(static_cast<Timer&>(object).node);

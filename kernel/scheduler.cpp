@@ -6,6 +6,7 @@
 #include "kernel/machine.hpp"
 #include "kernel/scheduling.hpp"
 #include "kernel/switch.hpp"
+#include "kernel/trace.hpp"
 
 extern "C" [[noreturn]] void enter_idle();
 
@@ -128,7 +129,7 @@ void switch_general(Core& core, Thread* last, Thread& next) {
         arch::write_user_gs_base(next.gs_base);
     }
     switch_special(core, next);
-    ++core.statistics[static_cast<unsigned>(abi::Statistic::context_switches)];
+    ++core.counters[static_cast<unsigned>(abi::Counter::context_switches)];
 }
 
 void set_task_switched(Core& core, bool on) {
@@ -333,6 +334,8 @@ extern "C" void schedule(Core& core) {
             core.in_guest = false;
             hold_interrupts(core, 0);
             program_timer(core, now);
+            if (core.traced)
+                trace_idle(core);
             enter_idle();
         }
         core.ready.remove(*next);

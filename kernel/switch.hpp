@@ -41,7 +41,7 @@ inline void load_space(Core& core, Task* task) {
     load_space(core, next.task);
     if (!is_plain(next) || !core.plain)
         switch_special(core, next);
-    ++core.statistics[static_cast<unsigned>(abi::Statistic::context_switches)];
+    ++core.counters[static_cast<unsigned>(abi::Counter::context_switches)];
 }
 
 } // namespace kernel

@@ -40,7 +40,7 @@ struct Binding : Object {
     Binding** task_link = nullptr;
 };
 
-// Objects without state: I/O ports, interrupt creation, the console.
+// Objects without state: I/O ports, interrupt creation, the console, counting and tracing.
 struct Ports : Object {
     static constexpr Type kind = Type::ports;
 };
@@ -49,6 +49,9 @@ struct Irqs : Object {
 };
 struct Console : Object {
     static constexpr Type kind = Type::console;
+};
+struct Observer : Object {
+    static constexpr Type kind = Type::observer;
 };
 
 } // namespace kernel

@@ -8,6 +8,7 @@
 #include "kernel/irq.hpp"
 #include "kernel/panic.hpp"
 #include "kernel/scheduler.hpp"
+#include "kernel/trace.hpp"
 
 extern "C" const char idle_wait_end[];
 
@@ -62,7 +63,7 @@ extern "C" const Handler operation_handlers[] = {
     invoke_reply_wait,
     invoke_yield,
     invoke_msi_create,
-    invoke_statistics,
+    invoke_counter_read,
     invoke_capability_move,
     invoke_capability_revoke,
     invoke_task_grow,
@@ -76,6 +77,10 @@ extern "C" const Handler operation_handlers[] = {
     invoke_reply,
     invoke_thread_cancel,
     invoke_irq_route,
+    invoke_trace_create,
+    invoke_trace_control,
+    invoke_trace_read,
+    invoke_object_number,
 };
 extern "C" const Word handler_count = sizeof(operation_handlers) / sizeof(operation_handlers[0]);
 static_assert(sizeof(operation_handlers) / sizeof(operation_handlers[0]) == abi::operation_count);
@@ -87,8 +92,9 @@ static_assert(!(arch::pool_window >> 46 & 1) && arch::image_window >> 46 & 1); /
 extern "C" void handle_trap(Registers* r, Word vector) {
     Core& core = this_core();
     Thread& thread = *core.current;
-    ++core.statistics[static_cast<unsigned>(abi::Statistic::traps)];
+    ++core.counters[static_cast<unsigned>(abi::Counter::traps)];
     Word address = vector == vector_page_fault ? arch::read_cr2() : 0;
+    trace(core, abi::Event::fault, &thread, vector, address);
     if (vector == vector_debug)
         asm volatile("mov %0, %%db6" ::"r"(Word{0}));
     if (thread.in_guest) {
@@ -111,8 +117,9 @@ extern "C" void handle_kernel_trap(Registers* r) {
         panic_with(*r, "interrupt in the kernel");
     ++core.sequence;
     Word now = arch::read_tsc();
-    core.statistics[static_cast<unsigned>(abi::Statistic::idle_ticks)] += now - core.accounted_at;
+    core.counters[static_cast<unsigned>(abi::Counter::idle_ticks)] += now - core.accounted_at;
     core.accounted_at = now;
+    trace(core, abi::Event::interrupt, nullptr, r->vector, 0);
     serve_interrupt(core, r->vector);
     core.reschedule = true;
     schedule(core);
@@ -128,19 +135,6 @@ void invoke_yield(Core& core, Thread& thread) {
     core.reschedule = true;
     account(core, arch::read_tsc());
     core.current->ready_since = core.accounted_at;
-}
-
-void invoke_statistics(Core& core, Thread& thread) {
-    Registers& r = thread.registers;
-    Lookup<Pool> pool(thread, r.rdi, abi::pool_right::create);
-    if (!pool)
-        return reply(r, pool.error);
-    if (r.rsi >= 7)
-        return reply(r, Error::bad_argument);
-    Word value = core.statistics[r.rsi];
-    if (static_cast<abi::Statistic>(r.rsi) == abi::Statistic::ticks)
-        value = arch::read_tsc();
-    reply(r, Error::ok, value);
 }
 
 } // namespace kernel

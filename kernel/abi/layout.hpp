@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernel/abi/operations.hpp"
+
 namespace abi {
 
 using Word = std::uint64_t;
@@ -162,7 +164,14 @@ struct InformationPage {
 
 enum class ThreadState : Word { inactive, ready, receiving, sending, waiting_reply, waiting, faulted, dead };
 
-enum class Statistic : Word { context_switches, ipc_calls, traps, irqs, shootdowns, idle_ticks, ticks };
+// What trace_read copies.
+struct TraceEvent {
+    Word ticks;
+    Event event;
+    std::uint32_t thread; // number of its object; 0: none
+    Word first, second;   // by the event, see kernel.abi
+};
+static_assert(sizeof(TraceEvent) == 32);
 
 // The root task's first capabilities.
 enum RootSelector : Selector {
@@ -175,7 +184,8 @@ enum RootSelector : Selector {
     root_console = 7,
     root_module = 8,  // RAM region: the boot module
     root_devices = 9, // region: device memory, BootInformation::devices_base
-    root_ram = 16,    // RAM regions of free memory, BootInformation::ram_regions of them
+    root_observer = 10,
+    root_ram = 16, // RAM regions of free memory, BootInformation::ram_regions of them
 };
 inline constexpr unsigned root_table_slots = 65536;
 inline constexpr Word root_boot_address = 0x10'0000;        // BootInformation, read-only

@@ -93,7 +93,7 @@ enum class Operation : std::uint64_t {
     reply_wait = 38, // replies to the thread's caller, then receives
     yield = 39, // lets threads of the same priority run
     msi_create = 40, // an edge interrupt whose message the caller programs into a device
-    statistics = 41, // a kernel counter of this core, by abi::Statistic
+    counter_read = 41, // reads what a core has counted since boot
     capability_move = 42, // moves a capability between two tasks; what was derived from it stays derived
     capability_revoke = 43, // takes away everything that was derived from the slot; the slot stays
     task_grow = 44, // enlarges the task's capability table, up to 65536 slots
@@ -107,8 +107,12 @@ enum class Operation : std::uint64_t {
     reply = 52, // replies to the thread's caller and goes on, on time of its own
     thread_cancel = 53, // what a blocked thread waits for ends with aborted
     irq_route = 54, // binds an interrupt to another notification, and delivers it to that one's core from now on; a message has to be programmed anew
+    trace_create = 55, // a ring of the last events of a core, which records nothing yet; it ends with its first capability
+    trace_control = 56, // records the events whose bits are set, from the core's next entry into the kernel on; 0 ends it. A core that is traced takes longer ways
+    trace_read = 57, // copies events in their order into the caller's message buffer, as abi::TraceEvent, up to 16
+    object_number = 58, // by which events show a thread or task
 };
-inline constexpr std::uint64_t operation_count = 55;
+inline constexpr std::uint64_t operation_count = 59;
 
 inline constexpr const char* operation_names[] = {
     "null",
@@ -152,7 +156,7 @@ inline constexpr const char* operation_names[] = {
     "reply_wait",
     "yield",
     "msi_create",
-    "statistics",
+    "counter_read",
     "capability_move",
     "capability_revoke",
     "task_grow",
@@ -166,6 +170,10 @@ inline constexpr const char* operation_names[] = {
     "reply",
     "thread_cancel",
     "irq_route",
+    "trace_create",
+    "trace_control",
+    "trace_read",
+    "object_number",
 };
 
 namespace pool_right {
@@ -237,6 +245,58 @@ namespace binding_right {
 inline constexpr std::uint32_t map = 1;
 inline constexpr std::uint32_t all = 1;
 }
+namespace observer_right {
+inline constexpr std::uint32_t count = 1;
+inline constexpr std::uint32_t trace = 2;
+inline constexpr std::uint32_t all = 3;
+}
+namespace trace_right {
+inline constexpr std::uint32_t read = 1;
+inline constexpr std::uint32_t control = 2;
+inline constexpr std::uint32_t all = 3;
+}
+
+enum class Counter : std::uint64_t {
+    context_switches = 0, // threads that the core was switched to
+    traps = 1, // exceptions of user mode
+    irqs = 2, // interrupts of devices
+    shootdowns = 3, // interrupts that it sent to have translations dropped
+    idle_ticks = 4, // ticks in which it was halted
+    ticks = 5, // its time-stamp counter
+};
+inline constexpr std::uint64_t counter_count = 6;
+inline constexpr const char* counter_names[] = {
+    "context_switches",
+    "traps",
+    "irqs",
+    "shootdowns",
+    "idle_ticks",
+    "ticks",
+};
+
+enum class Event : std::uint32_t {
+    system_call = 0, // the thread invokes an operation: operation, selector
+    system_return = 1, // it goes on after one: error, value
+    thread_switch = 2, // the core goes from thread `from` to it; 0 is idle: from, priority
+    message = 3, // it sends a message, which thread `to` receives now: tag, to
+    reply = 4, // it replies to thread `to`: tag, to
+    fault = 5, // an exception of it, or of its vCPU's user: vector, address
+    interrupt = 6, // while it runs; 0 is idle: vector, 0
+    vcpu_run = 7, // its vCPU's user goes on in that task: task, rip
+    vcpu_trap = 8, // it goes on because its vCPU's user trapped: trap, rip
+};
+inline constexpr std::uint64_t event_count = 9;
+inline constexpr const char* event_names[] = {
+    "system_call",
+    "system_return",
+    "thread_switch",
+    "message",
+    "reply",
+    "fault",
+    "interrupt",
+    "vcpu_run",
+    "vcpu_trap",
+};
 
 // What the selector of each operation has to name, and with which right.
 enum class Invoked : std::uint8_t {
@@ -255,6 +315,8 @@ enum class Invoked : std::uint8_t {
     irqs,
     console,
     binding,
+    observer,
+    trace,
 };
 struct OperationObject {
     Invoked object;
@@ -302,7 +364,7 @@ inline constexpr OperationObject operation_objects[] = {
     {Invoked::endpoint, endpoint_right::receive},
     {Invoked::none, 0},
     {Invoked::irqs, irqs_right::create},
-    {Invoked::pool, pool_right::create},
+    {Invoked::observer, observer_right::count},
     {Invoked::task, task_right::control},
     {Invoked::task, task_right::control},
     {Invoked::task, task_right::control},
@@ -316,6 +378,10 @@ inline constexpr OperationObject operation_objects[] = {
     {Invoked::none, 0},
     {Invoked::thread, thread_right::control},
     {Invoked::irq, irq_right::control},
+    {Invoked::observer, observer_right::trace},
+    {Invoked::trace, trace_right::control},
+    {Invoked::trace, trace_right::read},
+    {Invoked::observer, observer_right::trace},
 };
 
 } // namespace abi

@@ -58,7 +58,7 @@ constexpr struct {
     {Operation::call, "e"},
     {Operation::receive, "e"},
     {Operation::reply_wait, "e"},
-    {Operation::statistics, "pc"},
+    {Operation::counter_read, "pcc"},
     {Operation::capability_move, "tktk"},
     {Operation::capability_revoke, "tk"},
     {Operation::task_grow, "tP"},

@@ -24,6 +24,9 @@ void report(const char* file, int line, const char* expression, Word got, Word w
 // Free pages of the root pool, after what was destroyed has been given back.
 Word free_pages();
 
+// Traces all cores for the rest of the run, if the command line has test.traced: every test by the long ways.
+bool trace_all();
+
 // The tests, one file a subject.
 void test_capabilities();
 void test_derivation();
@@ -75,6 +78,10 @@ void test_own_destruction();
 void test_aborted_servers();
 void test_refused_states();
 void test_destroy();
+void test_counters();
+void test_trace_errors();
+void test_trace_events();
+void test_trace_rings();
 void test_timer_in_dying_table();
 void test_fpu_stays_locked();
 void test_thread_goes_with_vcpu();

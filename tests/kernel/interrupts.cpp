@@ -19,8 +19,9 @@ unsigned core_count() {
     return reinterpret_cast<const abi::InformationPage*>(abi::root_information_address)->cores;
 }
 
-Word interrupts_here() {
-    return invoke(Operation::statistics, abi::root_pool, static_cast<Word>(abi::Statistic::irqs)).value;
+Word interrupts_at(unsigned core = 0) {
+    return invoke(Operation::counter_read, abi::root_observer, core, static_cast<Word>(abi::Counter::irqs))
+        .value;
 }
 
 Reply create_line(Selector slot, Word line, Selector notification, Word bits = 1, unsigned priority = 0) {
@@ -140,27 +141,27 @@ void test_level_interrupts() {
         irqs[i] = new_selector();
         CHECK_ERROR(create_line(irqs[i], 16 + i, notification, 1u << i), ok);
     }
-    Word before = interrupts_here();
+    Word before = interrupts_at();
     edu.raise();
     Word bits = wait_for(notification).value;
     CHECK(bits != 0 && (bits & (bits - 1)) == 0);
     Selector irq = irqs[__builtin_ctzll(bits | 256) & 7];
     let_arrive();
     CHECK_ERROR(invoke(Operation::poll, notification), would_block);
-    CHECK_EQ(interrupts_here() - before, 1);
+    CHECK_EQ(interrupts_at() - before, 1);
     CHECK_ERROR(invoke(Operation::irq_acknowledge, irq), ok);
     CHECK_EQ(wait_for(notification).value, bits);
     edu.lower();
     CHECK_ERROR(invoke(Operation::irq_acknowledge, irq), ok);
     let_arrive();
     CHECK_ERROR(invoke(Operation::poll, notification), would_block);
-    CHECK_EQ(interrupts_here() - before, 2);
+    CHECK_EQ(interrupts_at() - before, 2);
     // Asserted while nobody has the line: whoever binds it then hears of it, even at another core.
     for (Selector each : irqs)
         remove(each);
     edu.raise();
     let_arrive();
-    CHECK_EQ(interrupts_here() - before, 2);
+    CHECK_EQ(interrupts_at() - before, 2);
     CHECK_ERROR(create_line(irq, 16 + static_cast<unsigned>(__builtin_ctzll(bits)), notification, 8), ok);
     CHECK_EQ(wait_for(notification).value, 8);
     edu.lower();
@@ -175,7 +176,7 @@ Selector clock_irq, clock_there;
 void serve_clock(Word) {
     for (;;) {
         (void)invoke(Operation::wait, clock_there);
-        core_there = interrupts_here();
+        core_there = interrupts_at(1);
         seen_there = seen_there + 1;
         clock_again(clock_irq);
     }
@@ -206,11 +207,11 @@ void test_interrupt_affinity() {
         while (seen_there < before + 1)
             pause_for(1000);
         // From now on this core has none of them.
-        Word mine = interrupts_here(), others = core_there;
+        Word mine = interrupts_at(), others = core_there;
         before = seen_there;
         while (seen_there < before + 6)
             pause_for(1000);
-        CHECK_EQ(interrupts_here(), mine);
+        CHECK_EQ(interrupts_at(), mine);
         CHECK(core_there >= others + 5);
         CHECK_ERROR(route(clock_irq, here), ok);
         CHECK_EQ(wait_for(here).value, 1);
@@ -228,10 +229,11 @@ namespace {
 
 Selector message_there, message_done;
 void pass_on(Word) {
-    Word before = interrupts_here();
+    unsigned core = core_count() - 1;
+    Word before = interrupts_at(core);
     (void)invoke(Operation::signal, message_done);
     seen_there = invoke(Operation::wait, message_there).value;
-    core_there = interrupts_here() - before;
+    core_there = interrupts_at(core) - before;
     (void)invoke(Operation::signal, message_done);
     (void)invoke(Operation::wait, message_there);
 }
@@ -294,10 +296,10 @@ volatile Word arrived; // how many interrupts came while it was looked
 Selector running_done, running_self, running_endpoint;
 
 void raise_and_look() {
-    Word before = interrupts_here();
+    Word before = interrupts_at();
     source->raise();
     let_arrive();
-    arrived = interrupts_here() - before;
+    arrived = interrupts_at() - before;
     source->lower();
 }
 void finish_running() {
@@ -310,11 +312,11 @@ void raise_once(Word) {
 }
 // Gives its priority up while one is held back.
 void raise_and_sink(Word thread) {
-    Word before = interrupts_here();
+    Word before = interrupts_at();
     source->raise();
     let_arrive();
     (void)invoke(Operation::thread_configure, static_cast<Selector>(thread), 120, 0, 0, 0);
-    arrived = interrupts_here() - before;
+    arrived = interrupts_at() - before;
     source->lower();
     finish_running();
 }

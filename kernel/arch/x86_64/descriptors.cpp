@@ -6,6 +6,7 @@
 
 extern "C" const std::uint64_t trap_stubs[256];
 extern "C" void system_call_entry();
+extern "C" void system_call_entry_traced();
 
 namespace arch {
 
@@ -129,6 +130,11 @@ void Descriptors::load(void* core, unsigned index) {
                               masked(0x400, Guard::mask_df) | masked(0x40000, Guard::mask_ac) |
                               masked(0x4000, Guard::mask_nt) | 0x3000 | 0x10000); // and IOPL, RF
     asm volatile("mov %0, %%ds; mov %0, %%es" ::"r"(static_cast<std::uint32_t>(user_data)));
+}
+
+void set_system_call_entry(bool traced) {
+    write_msr(msr_lstar,
+              reinterpret_cast<std::uint64_t>(traced ? &system_call_entry_traced : &system_call_entry));
 }
 
 } // namespace arch

@@ -64,6 +64,9 @@ bool is_stack_guard(Word address);
 Word stack_end(Word address);
 unsigned stack_core(Word address); // which core's stack; 0 if none's: the boot stack
 
+// Where this core's system calls enter; see trace.hpp.
+void set_system_call_entry(bool traced);
+
 // Fills the IDT that all cores share.
 void initialize_idt();
 

@@ -11,8 +11,9 @@
 .set CORE_STACK_TOP, 16
 .set CORE_USER_RSP, 24
 .set CORE_SEQUENCE, 32
-.set CORE_LEAVING, 40           # four bytes: in_guest, reschedule, switched, none
+.set CORE_LEAVING, 40           # four bytes: in_guest, traced, switched, reschedule
 .set CORE_IN_GUEST, 40
+.set CORE_TRACED, 41
 .set CORE_SWITCHED, 42
 .set CORE_GUEST_RIP, 48
 .set CORE_GUEST_RFLAGS, 56
@@ -73,9 +74,7 @@
 .section .text.entry, "ax"
 
 # SYSCALL: rcx = rip, r11 = rflags; SFMASK cleared IF, TF, DF, AC, NT.
-.globl system_call_entry
-.balign 64
-system_call_entry:
+.macro ENTER_BY_SYSTEM_CALL
     swapgs
     mov %rsp, %gs:CORE_USER_RSP
     mov %gs:CORE_FRAME, %rsp
@@ -89,6 +88,12 @@ system_call_entry:
     mov %rdi, RDI(%rsp)
     mov %rsi, RSI(%rsp)
     incq %gs:CORE_SEQUENCE
+.endm
+
+.globl system_call_entry
+.balign 64
+system_call_entry:
+    ENTER_BY_SYSTEM_CALL
     cmpb $0, %gs:CORE_IN_GUEST
     jne guest_system_call
     cmp $OPERATION_CALL, %rax
@@ -210,6 +215,32 @@ guest_system_call:
     swapgs
     sysretq
 
+# The entry of a traced core: every operation by its general path, every way out by leave_kernel.
+.globl system_call_entry_traced
+.balign 64
+system_call_entry_traced:
+    ENTER_BY_SYSTEM_CALL
+    SAVE_ARGUMENTS
+    SAVE_MESSAGE
+    cmpb $0, %gs:CORE_IN_GUEST
+    jne 1f
+    mov %gs:CORE_STACK_TOP, %rsp
+    call trace_system_call
+    mov %gs:CORE_FRAME, %rcx
+    mov RAX(%rcx), %rax
+    cmp handler_count, %rax
+    jae bad_operation
+    mov %gs:CORE_SELF, %rdi
+    mov %gs:CORE_CURRENT, %rsi
+    call *operation_handlers(, %rax, 8)
+    jmp handler_returned
+1:  mov RIP(%rsp), %rcx
+    mov %rcx, RCX(%rsp)
+    mov %r11, R11(%rsp)
+    mov %gs:CORE_STACK_TOP, %rsp
+    call leave_guest_traced
+    jmp leave_kernel
+
 leave_by_schedule:
     mov %gs:CORE_SELF, %rdi
     call schedule
@@ -217,8 +248,9 @@ leave_by_schedule:
 .globl leave_kernel
 .balign 64
 leave_kernel:
-    cmpb $0, %gs:CORE_IN_GUEST
-    jne leave_to_guest
+    cmpw $0, %gs:CORE_IN_GUEST  # and CORE_TRACED
+    jne 1f
+leave_to_thread:
     movb $0, %gs:CORE_SWITCHED
     incq %gs:CORE_SEQUENCE
     mov %gs:CORE_FRAME, %rsp
@@ -247,6 +279,14 @@ leave_kernel:
     add $RIP, %rsp
     swapgs
     iretq
+
+1:  cmpb $0, %gs:CORE_TRACED
+    je leave_to_guest
+    mov %gs:CORE_SELF, %rdi
+    call trace_leave
+    cmpb $0, %gs:CORE_IN_GUEST
+    je leave_to_thread
+    jmp leave_to_guest
 
 # Guest registers lie in the vCPU page, which its server can write at any time: RIP, RFLAGS and RSP were read once and
 # checked by prepare_guest; the others may hold anything.
