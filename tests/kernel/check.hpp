@@ -26,6 +26,7 @@ Word free_pages();
 
 // Traces all cores for the rest of the run, if the command line has test.traced: every test by the long ways.
 bool trace_all();
+extern Selector own_trace; // of core 0 then
 
 // The tests, one file a subject.
 void test_capabilities();

@@ -91,7 +91,7 @@ void test_refused_slots_and_values() {
     CHECK_ERROR(invoke(Operation::notification_create, pool, slot, 99), bad_argument);
     CHECK_ERROR(invoke(Operation::task_create, pool, slot, 65537, 0), bad_argument);
     CHECK_ERROR(invoke(Operation::task_create, pool, slot, 16, 0x1001), bad_argument);
-    CHECK_ERROR(invoke(Operation::statistics, pool, 7), bad_argument);
+    CHECK_ERROR(invoke(Operation::counter_read, abi::root_observer, 0, abi::counter_count), bad_argument);
     CHECK_ERROR(invoke(Operation::console_write, abi::root_console, 0, 9), bad_argument);
     CHECK_ERROR(invoke(Operation::console_write, abi::root_console, 0, 0), ok);
     CHECK_ERROR(invoke(Operation::protect, abi::root_task, scratch + 1, 1, abi::map_read), bad_address);

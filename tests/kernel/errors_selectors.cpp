@@ -15,7 +15,7 @@ struct Objects {
     Selector pool = new_selector(), child = new_selector(), region = new_selector(), task = new_selector(),
              thread = new_selector(), endpoint = new_selector(), notification = new_selector(),
              irq = new_selector(), scheduling = new_selector(), timer = new_selector(),
-             binding = new_selector();
+             binding = new_selector(), trace = new_selector();
 
     // With `only`, that one and what it needs.
     explicit Objects(Invoked only = Invoked::none) {
@@ -42,11 +42,13 @@ struct Objects {
             must("timer", invoke(Operation::timer_create, pool, timer, notification, 1));
         if (wanted(Invoked::binding))
             must("binding", invoke(Operation::bind, abi::root_task, binding, pool, abi::root_ram));
+        if (wanted(Invoked::trace) && !own_trace)
+            must("trace", invoke(Operation::trace_create, abi::root_observer, trace, pool, 0, 1));
     }
     ~Objects() {
         CHECK_ERROR(invoke(Operation::pool_destroy, pool), ok);
-        for (Selector each :
-             {pool, child, region, task, thread, endpoint, notification, irq, scheduling, timer, binding})
+        for (Selector each : {pool, child, region, task, thread, endpoint, notification, irq, scheduling,
+                              timer, binding, trace})
             glue::free_selector(each);
     }
     Selector of(Invoked kind) const {
@@ -71,6 +73,10 @@ struct Objects {
             return timer;
         case Invoked::binding:
             return binding;
+        case Invoked::trace:
+            return own_trace ? own_trace : trace;
+        case Invoked::observer:
+            return abi::root_observer;
         case Invoked::port:
             return abi::root_ports;
         case Invoked::irqs:
@@ -176,9 +182,9 @@ void test_dying_objects() {
         return;
     Selector notification = make_notification(), holder = new_selector(), copy = new_selector();
     must("holder", invoke(Operation::task_create, abi::root_pool, holder, copies + 1, 0));
-    for (Invoked kind :
-         {Invoked::pool, Invoked::region, Invoked::task, Invoked::thread, Invoked::endpoint,
-          Invoked::notification, Invoked::irq, Invoked::scheduling, Invoked::timer, Invoked::binding}) {
+    for (Invoked kind : {Invoked::pool, Invoked::region, Invoked::task, Invoked::thread, Invoked::endpoint,
+                         Invoked::notification, Invoked::irq, Invoked::scheduling, Invoked::timer,
+                         Invoked::binding, Invoked::trace}) {
         Objects objects(kind);
         Selector object = objects.of(kind);
         destroy_half(kind, object, objects.pool, holder);
@@ -192,6 +198,8 @@ void test_dying_objects() {
         });
         CHECK(refused > 0);
         // Nor does it serve as an argument.
+        if (kind == Invoked::pool)
+            CHECK_ERROR(invoke(Operation::trace_create, abi::root_observer, copy, object, 0, 1), dead);
         if (kind == Invoked::pool)
             for (Operation operation :
                  {Operation::irq_create, Operation::msi_create, Operation::region_carve})

@@ -77,6 +77,8 @@ abi::TraceEvent find(Selector trace, Event event, Word& from) {
 
 } // namespace
 
+Selector own_trace;
+
 bool trace_all() {
     const auto* boot = reinterpret_cast<const abi::BootInformation*>(abi::root_boot_address);
     const char* at = boot->command_line;
@@ -88,6 +90,8 @@ bool trace_all() {
         Selector trace = new_selector();
         must("trace", create(trace, core, 16));
         must("trace", control(trace, everything));
+        if (core == 0)
+            own_trace = trace;
     }
     return true;
 }
