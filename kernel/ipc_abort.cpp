@@ -29,14 +29,22 @@ Thread* find_orphan(const Thread& helper, const Endpoint& endpoint) {
     return server;
 }
 
-// Who runs at the end of the chain of calls that `server` is in; priorities are inherited on the way.
-Thread& inherit(Thread& server) {
-    Thread* last = &server;
-    for (Thread* next; (next = last->callee); last = next) {
-        next->priority = last->priority > next->base_priority ? last->priority : next->base_priority;
-        next->depth = last->depth + 1;
+// Who runs at the end of the chain of calls that `server` is in, and the first context that is one of its
+// threads' own; priorities are inherited on the way.
+struct Chain {
+    Thread* last;
+    SchedulingContext* own;
+};
+Chain inherit(Thread& server) {
+    Chain chain{&server, server.own_context};
+    for (Thread* next; (next = chain.last->callee); chain.last = next) {
+        const Thread& last = *chain.last;
+        next->priority = last.priority > next->base_priority ? last.priority : next->base_priority;
+        next->depth = last.depth + 1;
+        if (!chain.own)
+            chain.own = next->own_context;
     }
-    return *last;
+    return chain;
 }
 
 // The context or priority of the last of a chain has changed.
@@ -49,10 +57,30 @@ void reconsider(Core& core, Thread& last) {
     }
 }
 
-// Where the chain has lost its time, or has some again, all of its servers are orphans, or none.
-void mark_orphans(Thread& first, bool orphan) {
+// The first who waits for a server of the chain, and can lend it time: not who is just leaving, nor the last
+// of the chain itself.
+Thread* find_helper(const Thread& server, const Thread& leaving, const Thread& last) {
+    Thread* next = server.service->senders.first;
+    if (next == &leaving)
+        next = leaving.queue_next;
+    return next && next != &last && !next->callee && !server.service->dying ? next : nullptr;
+}
+
+// Where the chain has lost its time all of its servers are orphans, and where it has some again, none.
+// Whoever walks a chain does so for as many ends as possible: it is long, and walked with interrupts off.
+void help(Core& core, Thread& helper, Thread& first) {
+    account(core, arch::read_tsc());
     for (Thread* at = &first; at; at = at->callee)
-        at->orphan = orphan && at->service;
+        at->orphan = false;
+    first.caller = &helper;
+    first.depth = helper.depth + 1;
+    helper.callee = &first;
+    if (helper.priority > first.priority)
+        first.priority = helper.priority;
+    Thread& last = *inherit(first).last;
+    last.context = helper.context;
+    helper.context = nullptr;
+    reconsider(core, last);
 }
 
 // The caller of `server` takes its time back from the end of the chain, where then the first that has time of
@@ -62,29 +90,24 @@ void take_back(Core& core, Thread& caller, Thread& server) {
     caller.callee = nullptr;
     server.depth = 0;
     server.priority = server.base_priority;
-    Thread& last = inherit(server);
-    SchedulingContext* first = nullptr;
-    bool theirs = false;
-    for (const Thread* at = &server; at; at = at->callee) {
-        first = first ? first : at->own_context;
-        theirs |= at->own_context && at->own_context == last.context;
+    auto [last, own] = inherit(server);
+    const Thread *payer = own && last->context ? last->context->owner : nullptr, *found = nullptr;
+    for (const Thread* at = &server; payer && at && !found; at = at->callee)
+        found = at == payer ? at : nullptr;
+    if (!found) { // nobody of the chain
+        caller.context = last->context;
+        last->context = own;
     }
-    if (!theirs) {
-        caller.context = last.context;
-        last.context = first;
+    reconsider(core, *last);
+    Thread* helper = nullptr;
+    bool orphans = !last->context;
+    for (Thread* at = &server; at; at = at->callee) {
+        at->orphan = at->service && (orphans || (at == &server && !at->own_context));
+        if (at->orphan && !helper)
+            helper = find_helper(*at, caller, *last);
     }
-    reconsider(core, last);
-    mark_orphans(server, !last.context);
-    server.orphan = !server.own_context && server.service;
-    for (Thread* at = &server; at && !server.caller; at = at->callee) {
-        if (!at->orphan)
-            continue;
-        Thread* next = at->service->senders.first; // who waits for it already
-        if (next == &caller)
-            next = caller.queue_next;
-        if (next && !next->callee && !at->service->dying)
-            help_orphan(core, *next, *at->service);
-    }
+    if (helper)
+        help(core, *helper, server);
 }
 
 } // namespace
@@ -93,19 +116,9 @@ void help_orphan(Core& core, Thread& helper, Endpoint& endpoint) {
     Thread* server = find_orphan(helper, endpoint);
     if (!server)
         return;
-    account(core, arch::read_tsc());
     while (server->caller) // the whole chain is without time, and its first thread without a caller
         server = server->caller;
-    mark_orphans(*server, false);
-    server->caller = &helper;
-    server->depth = helper.depth + 1;
-    helper.callee = server;
-    if (helper.priority > server->priority)
-        server->priority = helper.priority;
-    Thread& last = inherit(*server);
-    last.context = helper.context;
-    helper.context = nullptr;
-    reconsider(core, last);
+    help(core, helper, *server);
 }
 
 void leave_service(Thread& server) {
