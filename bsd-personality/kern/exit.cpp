@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The end of threads and processes, and waiting for it. exit_process() only marks; each thread then leaves
 // its loop, and the last one releases what the process had and turns it into a zombie.
+#include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/umtx.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
@@ -34,16 +35,6 @@ bool leaves_no_zombie(const Proc& proc) {
     return action.handler == sig_ign || (action.flags & sa_nocldwait) != 0;
 }
 
-// Orphans belong to init, which waits for nobody: those that are dead already go at once.
-void give_away_children(Proc& proc) {
-    while (Proc* child = proc.children.first()) {
-        proc.children.remove(child);
-        set_parent(*child, *init_process);
-        if (child->state == ProcState::zombie)
-            destroy_process(*child);
-    }
-}
-
 void release_resources(Proc& proc) {
     proc.timers.stop_all(false);
     if (FileTable* files = proc.files) {
@@ -70,18 +61,13 @@ void become_zombie(Proc& proc) {
         if (first_process_ended)
             first_process_ended(proc.wait_status);
     }
-    unsigned signal = proc.wait_status & 0x7f;
     if (leaves_no_zombie(proc)) {
         Proc* parent = proc.parent;
         destroy_process(proc);
         if (parent)
             lwkt::wakeup(&parent->children); // the last child going makes wait answer ECHILD
     } else {
-        report_to_parent(proc,
-                         signal == 0                 ? cld_exited
-                         : (proc.wait_status & 0x80) ? cld_dumped
-                                                     : cld_killed,
-                         signal == 0 ? static_cast<int>(proc.wait_status >> 8) : static_cast<int>(signal));
+        report_end(proc);
     }
 }
 
@@ -113,6 +99,15 @@ constexpr std::uint32_t stopped_status(int signal) {
 }
 
 } // namespace
+
+void report_end(Proc& proc) {
+    unsigned signal = proc.wait_status & 0x7f;
+    report_to_parent(proc,
+                     signal == 0                 ? cld_exited
+                     : (proc.wait_status & 0x80) ? cld_dumped
+                                                 : cld_killed,
+                     signal == 0 ? static_cast<int>(proc.wait_status >> 8) : static_cast<int>(signal));
+}
 
 void exit_process(Lwp& lwp, std::uint32_t wait_status) {
     Proc& proc = lwp.proc;

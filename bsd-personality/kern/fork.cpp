@@ -38,6 +38,7 @@ void inherit(Proc& parent, Proc& child, const ForkRequest& request) {
     child.flags = parent.flags & (proc_set_id | proc_control_terminal);
     child.sigcode = parent.sigcode;
     child.osrel = parent.osrel;
+    child.reaper = parent.is_reaper ? &parent : parent.reaper;
     child.ps_strings = parent.ps_strings;
     child.user_stack = parent.user_stack;
     std::memcpy(child.limits, parent.limits, sizeof child.limits);

@@ -145,6 +145,9 @@ struct Proc {
 
     std::uint32_t wait_status = 0; // as wait4 gives it; of a zombie
     int stop_signal = 0;
+    int parent_death_signal = 0;         // sent when the parent ends; 0: none. Not inherited
+    bool is_reaper = false;              // kern/reaper.hpp
+    Proc* reaper = nullptr;              // who adopts its children; null: init
     Usage usage;                         // of threads that have ended; usage_of() adds the living
     Usage child_usage;                   // of children that were waited for
     std::uint64_t start_nanoseconds = 0; // Clock time of the fork
@@ -218,6 +221,8 @@ SysResult<void> single_thread(Lwp& lwp);
 void finish_lwp(Lwp& lwp);
 /// Part of it: unlinks and frees the calling thread.
 void retire_lwp(Lwp& lwp);
+/// A zombie's parent hears of it: SIGCHLD, and its wait looks again.
+void report_end(Proc& proc);
 /// A vfork child has its own memory now, or is gone: the parent continues.
 void release_vfork_parent(Proc& proc);
 /// What wait4 and its kin look for. Sleeps.

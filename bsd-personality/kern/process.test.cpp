@@ -2,6 +2,7 @@
 // Processes from fork to wait, signals, exec and umtx, without running anything.
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/exec.hpp"
+#include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/test_process.hpp"
 #include "bsd-personality/kern/umtx.hpp"
 #include "bsd-personality/vm/usermem.hpp"
@@ -66,6 +67,31 @@ TEST_F(ProcessLife, OrphansGoToInit) {
     exit_process(*thread, 0);
     leave(*thread);
     EXPECT_EQ(grandchild->parent, init_process);
+}
+
+TEST_F(ProcessLife, OrphansGoToTheirReaperWithTheirDeathSignal) {
+    Proc* child = find_process(TRY_VALUE(fork_process(*lwp, {})));
+    Lwp* thread = child->lwps.first();
+    Proc* before = find_process(TRY_VALUE(fork_process(*thread, {}))); // forked before there was a reaper
+    become_reaper(*proc);
+    Proc* middle = find_process(TRY_VALUE(fork_process(*lwp, {})));
+    Proc* orphan = find_process(TRY_VALUE(fork_process(*middle->lwps.first(), {})));
+    Proc* dead = find_process(TRY_VALUE(fork_process(*middle->lwps.first(), {})));
+    exit_process(*dead->lwps.first(), exit_status(3));
+    leave(*dead->lwps.first());
+    orphan->parent_death_signal = sigusr1;
+    orphan->actions[sigusr1].handler = 0x1000;
+    for (Lwp* each : {thread, middle->lwps.first()}) {
+        exit_process(*each, 0);
+        leave(*each);
+    }
+    EXPECT_EQ(before->parent, init_process);
+    EXPECT_EQ(orphan->parent, proc);
+    EXPECT_EQ(dead->parent, proc);
+    EXPECT_TRUE(orphan->pending.set().has(sigusr1));
+    EXPECT_FALSE(before->pending.set().has(sigusr1));
+    release_reaper(*proc);
+    EXPECT_EQ(&reaper_of(*orphan), init_process);
 }
 
 TEST_F(ProcessLife, VforkSharesMemoryUntilExit) {

@@ -296,39 +296,4 @@ SysResult<Return> sys_cap_getmode(Lwp& lwp, const SystemCall& call) {
     return Return(0);
 }
 
-// procctl(idtype, id, command, data): the status questions that libraries ask.
-SysResult<Return> sys_procctl(Lwp& lwp, const SystemCall& call) {
-    enum {
-        aslr_status = 14,
-        protmax_status = 16,
-        stackgap_status = 18,
-        no_new_privs_status = 20,
-        wxmap_status = 22,
-        trace_status = 8
-    };
-    std::int32_t answer;
-    switch (call.integer(2)) {
-    case aslr_status:
-    case protmax_status:
-        answer = 3;
-        break;
-    case stackgap_status:
-        answer = 2 | 8;
-        break;
-    case no_new_privs_status:
-        answer = 2;
-        break;
-    case wxmap_status:
-        answer = 1;
-        break;
-    case trace_status:
-        answer = 0;
-        break;
-    default:
-        return Failure(Errno::einval);
-    }
-    TRY(copyout(*lwp.proc.vmspace, call.address(3), answer));
-    return Return(0);
-}
-
 } // namespace bsd
