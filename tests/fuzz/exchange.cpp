@@ -185,6 +185,12 @@ void exchange_step(Actor actor) {
     Word seed = random.next();
     Item item;
     bool replies = (operation == Operation::reply_wait || operation == Operation::reply) && caller != nobody;
+    expect.on(operation == Operation::reply && model[self].context == nobody, Error::wrong_state);
+    if (model[self].was_orphan && (operation == Operation::receive || operation == Operation::reply))
+        return; // whether somebody helps it, to whom it owes nothing, is not followed
+    if (operation == Operation::send && endpoint != nobody)
+        if (int receiver = model.first_waiter(Wait::receiving, endpoint); receiver != nobody)
+            expect.on(model[receiver].context == nobody, Error::wrong_state);
     if (random.one_in(24) && (sends || replies)) {
         tag |= random.one_in(2) ? 0x40 | (1 + random.below(63)) : 1024;
         expect.on(true, Error::bad_argument);
@@ -233,8 +239,10 @@ void exchange_step(Actor actor) {
     } else {
         give_up(self, deadline);
     }
-    if (replies && model[caller].wait == Wait::running)
+    if (replies && model[caller].wait == Wait::running) {
+        give_time(); // it could not touch it without
         touch_again(caller);
+    }
 }
 
 } // namespace fuzz

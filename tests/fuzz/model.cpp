@@ -64,8 +64,10 @@ int Model::first_sender(int endpoint, bool one_way) const {
     return first;
 }
 
-int Model::next_sender(int endpoint) {
+int Model::next_sender(int endpoint, bool passive) {
     int call = first_sender(endpoint, false), post = first_sender(endpoint, true);
+    if (passive)
+        return call;
     bool take_post = post != nobody && (objects[endpoint].post_is_next || call == nobody);
     if (take_post || call != nobody)
         objects[endpoint].post_is_next = !take_post;
@@ -146,9 +148,13 @@ void Model::send(int caller, int endpoint, bool one_way) {
 }
 
 void Model::receive(int thread, int endpoint) {
+    objects[thread].was_orphan = false;
     if (deliver_bound(thread))
         return;
-    int caller = next_sender(endpoint);
+    if (objects[thread].context == nobody) // nobody's time comes with a one-way message
+        for (int refused = 0, post; refused < 4 && (post = first_sender(endpoint, true)) != nobody; ++refused)
+            finish(post, Error::wrong_state);
+    int caller = next_sender(endpoint, objects[thread].context == nobody);
     if (caller == nobody)
         return block(thread, Wait::receiving, endpoint);
     deliver(objects[caller], thread);
@@ -192,12 +198,35 @@ void Model::leave(int thread) {
         }
         t.caller = nobody;
     }
-    if (t.callee != nobody) {
-        objects[t.callee].caller = nobody;
-        t.callee = nobody;
-    }
+    drop_callee(thread);
     t.fault_pending = false;
     t.at = nobody;
+}
+
+void Model::stop(int thread) {
+    leave(thread);
+    objects[thread].wait = Wait::inactive;
+    if (int puppet = objects[thread].puppet; puppet != nobody) {
+        puppets[puppet].ended = false;
+        puppets[puppet].changed = true;
+    }
+}
+
+bool Model::has_time(int thread) const {
+    while (thread != nobody && objects[thread].context == nobody)
+        thread = objects[thread].caller;
+    return thread != nobody;
+}
+
+void Model::drop_callee(int thread) {
+    Object& t = objects[thread];
+    if (t.callee == nobody)
+        return;
+    Object& server = objects[t.callee];
+    server.caller = nobody;
+    if (server.context == nobody)
+        server.was_orphan = helping = true;
+    t.callee = nobody;
 }
 
 bool Model::deliver_bound(int thread) {

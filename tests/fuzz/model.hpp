@@ -116,6 +116,10 @@ struct Object {
     bool one_way = false;
     bool post_is_next = false; // endpoints: calls and one-way messages take turns
     unsigned priority = 0;
+    // A puppet that serves without time of its own has what the worker took from it here, until it works for
+    // nobody any more.
+    int lost_context = nobody;
+    bool was_orphan = false;       // its client went away meanwhile: whoever calls its endpoint helps it
     std::uint32_t sent_rights = 0; // of the capability that it sends with
     Selector receive_slot = 0, item_source = 0;
     std::uint32_t item_rights = 0;
@@ -142,6 +146,8 @@ struct Model {
     Task tasks[max_tasks];
     Puppet puppets[max_puppets];
     Word clock = 0;           // orders waiters
+    bool about_ipc = false;   // this round is mostly about messages between puppets
+    bool helping = false;     // somebody was an orphan in this round: who waits to call may be helping
     Word ram_word[ram_pages]; // second word of each page of the worker's RAM
 
     Object& operator[](int i) { return objects[i]; }
@@ -157,15 +163,18 @@ struct Model {
     // The waiter that came first, or nobody.
     int first_waiter(Wait wait, int at) const;
     int first_sender(int endpoint, bool one_way) const;
-    int next_sender(int endpoint); // whose turn it is, and then the other kind's
+    int next_sender(int endpoint, bool passive); // whose turn it is, and then the other kind's
 
     // Threads
     void complete(int thread, Outcome outcome); // a blocked command ends
     void finish(int thread, Error error);
+    void stop(int thread);
     void leave(int thread); // partners are set free; it waits nowhere
     void block(int thread, Wait wait, int at);
+    void drop_callee(int thread);                              // who works for it does so for nobody
     void send(int caller, int endpoint, bool one_way = false); // else a call or fault message
     void receive(int thread, int endpoint);
+    bool has_time(int thread) const;                    // its own, or somebody's for whom it works
     bool would_receive(int thread, int endpoint) const; // at once
     // The capability item of a message, if it has one; true if it comes.
     bool pass_capability(int from, int to, Word tag, std::uint32_t through);

@@ -171,6 +171,48 @@ void settle() {
             settle_puppet(i);
 }
 
+// In a round about messages: a puppet's task has capabilities to two endpoints of its core, which others have
+// too.
+static void share_endpoints(int task, unsigned core) {
+    constexpr int round_pool = 0; // the first object of a round
+    Task& to = model.tasks[task];
+    int endpoints[2], found = 0;
+    for (int i = 0; i < static_cast<int>(max_objects) && found < 2; ++i)
+        if (model[i].alive && model[i].kind == Kind::endpoint && model[i].core == core &&
+            model[i].pool == round_pool)
+            endpoints[found++] = i;
+    for (; found < 2; ++found) {
+        int made = model.make(Kind::endpoint, round_pool);
+        if (made == nobody || free_pages(round_pool) < 12) {
+            if (made != nobody)
+                model[made].alive = false;
+            return;
+        }
+        equal("endpoint_create",
+              static_cast<Word>(issue({}, Operation::endpoint_create, golden + round_pool,
+                                      golden + static_cast<Selector>(made), core)
+                                    .error),
+              0);
+        model[made].core = static_cast<std::uint8_t>(core);
+        endpoints[found] = made;
+    }
+    for (int endpoint : endpoints)
+        for (Selector i = 0; i < to.slots; ++i)
+            if (to.slot[i].object == nobody) {
+                Word badge = random.one_in(2) ? 1 + random.below(1 << 20) : 0;
+                equal("copy of an endpoint",
+                      static_cast<Word>(issue({}, Operation::capability_copy,
+                                              golden + static_cast<Selector>(to.object), to.first + i,
+                                              abi::root_task, golden + static_cast<Selector>(endpoint), ~0u,
+                                              badge)
+                                            .error),
+                      0);
+                to.slot[i] = {endpoint, abi::endpoint_right::all, badge, ++model.clock,
+                              model[endpoint].origin};
+                break;
+            }
+}
+
 // A thread in a random modelled child task, with time of its own, running puppet_main.
 void make_puppet() {
     int index = static_cast<int>(random.below(max_puppets));
@@ -234,6 +276,8 @@ void make_puppet() {
     box = {};
     box.command = slot;
     box.buffer_address = buffer;
+    if (model.about_ipc)
+        share_endpoints(task, core);
 }
 
 } // namespace fuzz

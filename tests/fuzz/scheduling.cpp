@@ -178,7 +178,8 @@ void show_command(int puppet, int task, unsigned core) {
 void move_puppet() {
     int puppet = static_cast<int>(random.below(max_puppets)), thread = model.puppets[puppet].thread;
     auto core = static_cast<unsigned>(random.below(configuration.cores));
-    if (thread == nobody || model[thread].core == core)
+    if (thread == nobody || model[thread].core == core || model[thread].context == nobody ||
+        may_help(model[thread]))
         return;
     Object& t = model[thread];
     if (!(model[t.pool].rights & abi::pool_right::schedule) || free_pages(t.pool) < 16)
@@ -209,10 +210,14 @@ void move_puppet() {
     model.puppets[puppet].changed = true;
 }
 
-// A puppet without time of its own for a moment, whatever it is doing.
+// A puppet without time of its own for a moment, whatever it is doing; or, if it waits for calls, until it
+// has served them.
 void unbind_puppet() {
     int thread = model.puppets[random.below(max_puppets)].thread;
-    if (thread == nobody || model[thread].context == nobody)
+    for (const Puppet& puppet : model.puppets)
+        if (puppet.thread != nobody && model[puppet.thread].wait == Wait::receiving && random.one_in(2))
+            thread = puppet.thread;
+    if (thread == nobody || model[thread].context == nobody || may_help(model[thread]))
         return;
     int context = model[thread].context;
     Expect expect;
@@ -220,10 +225,37 @@ void unbind_puppet() {
     if (!check(issue({}, Operation::scheduling_unbind, golden_of(context)), expect))
         return;
     equal("use of a context", issue({}, Operation::scheduling_info, golden_of(context), 3).value, 0);
+    if (model[thread].wait == Wait::receiving && model[thread].bound == nobody) {
+        model[thread].lost_context = context;
+        model[thread].context = model[context].owner = nobody;
+        return;
+    }
     check(issue({}, Operation::scheduling_bind, golden_of(context), golden_of(thread)), {});
 }
 
 } // namespace
+
+void give_time() {
+    for (bool again = true; again;) {
+        again = false;
+        for (Puppet& puppet : model.puppets) {
+            if (puppet.thread == nobody || model.has_time(puppet.thread))
+                continue;
+            Object& t = model[puppet.thread];
+            if (t.wait == Wait::receiving || t.caller != nobody)
+                continue;
+            if (t.callee != nobody || may_help(t)) { // a whole chain without time: it is broken here
+                check(issue({}, Operation::thread_stop, golden_of(puppet.thread)), {});
+                model.stop(puppet.thread);
+            }
+            check(issue({}, Operation::scheduling_bind, golden_of(t.lost_context), golden_of(puppet.thread)),
+                  {});
+            t.context = t.lost_context;
+            model[t.context].owner = puppet.thread;
+            again = true;
+        }
+    }
+}
 
 void scheduling_step(Actor actor) {
     switch (random.below(actor.puppet == nobody ? 9 : 6)) {

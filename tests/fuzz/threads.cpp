@@ -12,6 +12,8 @@ bool inactive(const Object& thread) {
 }
 
 void configure(Actor actor, Selector selector, int thread, Expect expect) {
+    if (thread != nobody && model[thread].puppet != nobody && model[thread].context == nobody)
+        return; // with a notification it would have something to do, and no time
     bool puppet = thread != nobody && model[thread].puppet != nobody;
     // Puppets stay above the worker, so that they do at once what they are told.
     Word priority = puppet ? 55 : random.one_in(16) ? 256 : random.below(50);
@@ -103,12 +105,7 @@ void stop(Actor actor, Selector selector, int thread, Expect expect) {
     Reply reply = issue(actor, Operation::thread_stop, selector);
     if (!check(reply, expect) || inactive(model[thread]))
         return;
-    model.leave(thread);
-    model[thread].wait = Wait::inactive;
-    if (int puppet = model[thread].puppet; puppet != nobody) {
-        model.puppets[puppet].ended = false;
-        model.puppets[puppet].changed = true;
-    }
+    model.stop(thread);
 }
 
 // What a thread on another core waits for ends some time after the operation has returned. The model knows
@@ -128,9 +125,14 @@ void await_cancel(Actor actor, int thread) {
 }
 
 void cancel(Actor actor, Selector selector, int thread, Expect expect) {
-    // Waiting for its pager it cannot be cancelled, and its context cannot be unbound to see that.
-    if (thread != nobody && model[thread].callee != nobody && model[thread].fault_pending)
-        return;
+    if (thread != nobody) {
+        const Object& t = model[thread];
+        bool remote = t.core != core_of(actor);
+        // Waiting for its pager it cannot be cancelled, and its context cannot be unbound to see that; nor
+        // can that of who helps, nor is there one of who serves without time of its own.
+        if ((t.callee != nobody && t.fault_pending) || (remote && (t.context == nobody || may_help(t))))
+            return;
+    }
     Reply reply = issue(actor, Operation::thread_cancel, selector);
     if (!check(reply, expect))
         return;
@@ -139,10 +141,7 @@ void cancel(Actor actor, Selector selector, int thread, Expect expect) {
                    t.wait == Wait::notification;
     if (!blocked || t.fault_pending)
         return await_cancel(actor, thread);
-    if (t.callee != nobody) {
-        model[t.callee].caller = nobody;
-        t.callee = nobody;
-    }
+    model.drop_callee(thread);
     model.finish(thread, Error::aborted);
 }
 

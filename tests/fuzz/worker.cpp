@@ -168,12 +168,13 @@ void publish(Actor actor, Selector selector, int object, std::uint32_t rights, W
 namespace {
 
 Actor random_actor() {
-    if (!random.one_in(3))
+    if (model.about_ipc ? random.one_in(4) : !random.one_in(3))
         return {};
     for (int tries = 0; tries < 4; ++tries) {
         int i = static_cast<int>(random.below(max_puppets));
         Puppet& puppet = model.puppets[i];
-        if (puppet.thread == nobody || model[puppet.thread].wait != Wait::none)
+        if (puppet.thread == nobody || model[puppet.thread].wait != Wait::none ||
+            !model.has_time(puppet.thread))
             continue;
         if (int task = model.task_index(model[puppet.thread].task); task != nobody)
             return {task, i};
@@ -183,6 +184,20 @@ Actor random_actor() {
 
 void random_step() {
     Actor actor = random_actor();
+    if (model.about_ipc && !random.one_in(4)) {
+        if (actor.puppet != nobody)
+            return exchange_step(actor);
+        switch (random.below(4)) {
+        case 0:
+            return make_puppet();
+        case 1:
+            return signal_step(actor);
+        case 2:
+            return thread_step(actor);
+        default:
+            return scheduling_step(actor);
+        }
+    }
     switch (random.below(actor.puppet == nobody ? 23 : 28)) {
     case 0:
         return pool_step(actor);
@@ -194,6 +209,8 @@ void random_step() {
     case 5:
         return create_step(actor);
     case 6:
+        if (model.about_ipc && !random.one_in(4))
+            return;
         return destroy_step(actor);
     case 7:
     case 8:
@@ -290,6 +307,8 @@ void begin_round() {
         object = {};
     for (Puppet& puppet : model.puppets)
         puppet = {};
+    model.helping = false;
+    model.about_ipc = random.one_in(2);
     for (Task& task : model.tasks) {
         task.object = nobody;
         task.has_text = false;
@@ -337,6 +356,7 @@ void run_modelled() {
         Word steps = 50 + random.below(1500);
         for (step_number = 0; step_number < steps && !control().failed; ++step_number) {
             random_step();
+            give_time();
             settle();
         }
         end_round(before);

@@ -74,6 +74,12 @@ void thread_step(Actor actor);
 void signal_step(Actor actor);
 void exchange_step(Actor actor);
 void scheduling_step(Actor actor);
+// Whether it may lend its time to an orphan while it waits to call: then it cannot be taken from it, nor
+// moved.
+inline bool may_help(const Object& t) {
+    return model.helping && t.wait == Wait::sending && !t.one_way;
+}
+void give_time(); // to puppets that serve nobody and do not wait to
 void make_puppet();
 // One page for a message's receiver; what the message and the kernel's map have in common.
 void map_error(int binding, Word address, Word offset, Word flags, Expect& expect);
