@@ -30,17 +30,19 @@ Thread* find_orphan(const Thread& helper, const Endpoint& endpoint) {
 }
 
 // Who runs at the end of the chain of calls that `server` is in, and the first context that is one of its
-// threads' own; priorities are inherited on the way.
+// threads' own; priorities are inherited on the way, and nobody is an orphan for now.
 struct Chain {
     Thread* last;
     SchedulingContext* own;
 };
 Chain inherit(Thread& server) {
     Chain chain{&server, server.own_context};
+    server.orphan = false;
     for (Thread* next; (next = chain.last->callee); chain.last = next) {
         const Thread& last = *chain.last;
         next->priority = last.priority > next->base_priority ? last.priority : next->base_priority;
         next->depth = last.depth + 1;
+        next->orphan = false;
         if (!chain.own)
             chain.own = next->own_context;
     }
@@ -70,8 +72,6 @@ Thread* find_helper(const Thread& server, const Thread& leaving, const Thread& l
 // Whoever walks a chain does so for as many ends as possible: it is long, and walked with interrupts off.
 void help(Core& core, Thread& helper, Thread& first) {
     account(core, arch::read_tsc());
-    for (Thread* at = &first; at; at = at->callee)
-        at->orphan = false;
     first.caller = &helper;
     first.depth = helper.depth + 1;
     helper.callee = &first;
