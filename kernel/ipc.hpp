@@ -7,7 +7,7 @@
 namespace kernel {
 
 // How long a chain of calls may be: breaking it in the middle walks it.
-inline constexpr unsigned max_call_depth = 64;
+inline constexpr unsigned max_call_depth = 32;
 
 // The caller waits; the server runs on its context, and at its priority if that is higher.
 [[gnu::always_inline]] inline void lend(Thread& caller, Thread& server, ThreadState state) {

@@ -23,10 +23,13 @@ Thread* find_orphan(const Thread& helper, const Endpoint& endpoint) {
         server = server->service_next;
     if (!server || !server->orphan)
         return nullptr;
-    for (const Thread* at = server; at; at = at->callee)
+    unsigned depth = 0;
+    for (const Thread* at = server; at; at = at->callee) {
         if (at == &helper)
             return nullptr;
-    return server;
+        depth = at->depth;
+    }
+    return helper.depth + 1u + depth <= max_call_depth ? server : nullptr; // chains stay short enough to walk
 }
 
 // Who runs at the end of the chain of calls that `server` is in, and the first context that is one of its
@@ -65,7 +68,8 @@ Thread* find_helper(const Thread& server, const Thread& leaving, const Thread& l
     Thread* next = server.service->senders.first;
     if (next == &leaving)
         next = leaving.queue_next;
-    return next && next != &last && !next->callee && !server.service->dying ? next : nullptr;
+    bool can = next && next != &last && !next->callee && next->depth + 1u + last.depth <= max_call_depth;
+    return can && !server.service->dying ? next : nullptr;
 }
 
 // Where the chain has lost its time all of its servers are orphans, and where it has some again, none.

@@ -25,7 +25,7 @@ enum class Error : std::uint64_t {
     dead = 12, // the object is being destroyed
     aborted = 13, // the partner of the operation was destroyed or suspended before it completed
     would_block = 14, // the operation is a poll, or its deadline has passed before, and there was nothing to do
-    limit = 15, // a fixed limit of the kernel is reached: derivations 127 deep, pools 15 deep, calls 64 deep, 2047 bindings a space, 64 vCPUs a core
+    limit = 15, // a fixed limit of the kernel is reached: derivations 127 deep, pools 15 deep, calls 32 deep, 2047 bindings a space, 64 vCPUs a core
     overcommitted = 16, // the core cannot guarantee that beside what it has guaranteed already
     timed_out = 17, // the deadline passed while the operation waited
 };

@@ -10,7 +10,7 @@ using namespace laboratory;
 
 namespace {
 
-constexpr unsigned longest_chain = 63, chains = 4, stack_size = 1024, threads = 720;
+constexpr unsigned longest_chain = 31, chains = 4, stack_size = 1024, threads = 720;
 constexpr unsigned prio_server = 150, prio_client = 140;
 constexpr Word buffers = 0x5000'0000;
 alignas(4096) std::byte stacks[threads + 1][stack_size];
