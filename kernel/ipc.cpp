@@ -142,6 +142,10 @@ bool take_message(Core& core, Thread& thread, Endpoint& endpoint) {
         withdraw_help(core, *sender);
     deliver(core, *sender, thread);
     lend(*sender, thread, ThreadState::waiting_reply);
+    if (!thread.context) [[unlikely]] { // the sender's own clients took theirs back: whose time is next?
+        thread.context = thread.own_context;
+        thread.orphan = !thread.context && thread.service;
+    }
     if (thread.priority >= abi::realtime_priority)
         core.reschedule = true; // it holds interrupts back from here on
     return true;

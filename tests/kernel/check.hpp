@@ -78,6 +78,7 @@ void test_wrong_core();
 void test_own_destruction();
 void test_aborted_servers();
 void test_refused_states();
+void test_message_without_time();
 void test_destroy();
 void test_counters();
 void test_trace_errors();

@@ -184,6 +184,32 @@ void test_aborted_servers() {
     CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
 }
 
+// A message comes from a passive server whose client has gone meanwhile: there is no time with it, and the
+// receiver goes on with its own.
+void test_message_without_time() {
+    Child child = make_child();
+    Selector first = make_endpoint(), second = make_endpoint(), done = make_notification(),
+             own = new_selector();
+    give(child, slot_endpoint, first, abi::endpoint_right::all);
+    give(child, slot_thread, second, abi::endpoint_right::all);
+    give(child, slot_done, done, abi::notification_right::all);
+    Selector between = make_thread(child.task, 0, 110, child_buffer, true),
+             caller = make_thread(child.task, 0, 109, child_buffer + page);
+    must("own", invoke(Operation::scheduling_create, abi::root_pool, own, 0, 0, 0, 255));
+    must("bind", invoke(Operation::scheduling_bind, own, between));
+    start(between, pass_on, 0, child_stack);
+    must("unbind", invoke(Operation::scheduling_unbind, own));
+    start(caller, call, 0, child_stack - 1024);
+    CHECK_EQ(invoke(Operation::thread_info, between).value, abi::ThreadState::sending);
+    CHECK_ERROR(invoke(Operation::thread_destroy, caller), ok);
+    Message message{};
+    CHECK_EQ(exchange(Operation::receive, second, message), Error::ok);
+    pause_for(100);
+    CHECK_EQ(exchange(Operation::reply, 0, message), Error::ok);
+    CHECK_EQ(invoke(Operation::thread_info, between).value, abi::ThreadState::ready); // but without time
+    CHECK_ERROR(invoke(Operation::task_destroy, child.task), ok);
+}
+
 // States in which a thread can have no context, and in which a vCPU is set free.
 void test_refused_states() {
     Child child = make_child();

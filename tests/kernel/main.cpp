@@ -82,6 +82,7 @@ extern "C" void libelle_main() {
         {"own_destruction", test_own_destruction},
         {"aborted_servers", test_aborted_servers},
         {"refused_states", test_refused_states},
+        {"message_without_time", test_message_without_time},
         {"threads", test_threads},
         {"ipc", test_ipc},
         {"ipc_across_cores", test_ipc_across_cores},
