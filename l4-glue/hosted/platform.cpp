@@ -129,7 +129,7 @@ void AddressSpace::destroy() {
             __atomic_compare_exchange_n(&Vcpu::of(CpuId{cpu}).live_, &gone, nullptr, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED);
         }
-        delete process_;
+        hosted::Space::retire(process_);
         process_ = nullptr;
     }
     mappings_.clear();

@@ -64,14 +64,6 @@ void set_files(int ram, int image) {
     image_file = image;
 }
 
-Space* Space::create() {
-    auto* space = new Space;
-    if (space->start())
-        return space;
-    delete space;
-    return nullptr;
-}
-
 bool Space::start() {
     unsigned vcpus = glue::start().vcpus;
     std::size_t size = (stub_slots - stub_control) + vcpus * stub_slot_size;
@@ -251,6 +243,12 @@ bool Space::drop_all() {
     bool failed = false;
     mapped_.clear();
     return perform_locked(all, 2, failed) && !failed;
+}
+
+// True when nothing of RAM and image is mapped in it any more, for good.
+bool Space::forsake() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return mapped_.empty() ? !dead() : drop_all();
 }
 
 bool Space::map(std::uint64_t address, Source source, std::uint64_t offset, std::size_t size,

@@ -23,8 +23,10 @@ void set_files(int ram, int image);
 
 class Space {
 public:
-    // Null when the host refuses a process.
+    // Null when the host refuses a process. Some are kept in readiness (l4-glue/hosted/nursery.cpp).
     static Space* create();
+    // Takes a space away from its user: when this returns, none of its threads can reach any of the jail's memory.
+    static void retire(Space* space);
     ~Space();
     Space(const Space&) = delete;
     Space& operator=(const Space&) = delete;
@@ -52,8 +54,10 @@ public:
     pid_t pid() const { return pid_; }
 
 private:
+    friend class Nursery;
     Space() = default;
     bool start();
+    bool forsake();
     bool shake_hands();
     bool perform_locked(const Request* requests, unsigned count, bool& failed);
     bool receive(struct Notification& notification, bool wait);
