@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The hosted platform beside the host itself and beside gVisor: esbuild's bundle against the same esbuild for Linux, and
+operations of an operating system (operations.c) against runsc --platform=ptrace.
+usage: run.py BUILD_DIRECTORY"""
+import json, os, pathlib, shutil, statistics, subprocess, sys, time
+
+root = pathlib.Path(__file__).resolve().parent.parent.parent
+build = pathlib.Path(sys.argv[1]).resolve()
+OPERATIONS = {"null": ("null system call", 50000, 0.2), "pipe": ("pipe round trip", 4000, 1 / 3), "exec": ("fork+exec+wait", 200, 0.5)}
+PAIRS = 7
+FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-fno-pie", "-fcf-protection=none",
+         "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none"]
+BUNDLE = ["index.js", "--bundle", "--minify", "--log-level=error"]
+
+
+def output_of(command, **options):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **options)
+    if done.returncode:
+        sys.exit(f"{command} ended with status {done.returncode}:\n{done.stdout[-500:]}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def priority():
+    """Both sides run before everything else, where that is allowed: figures are about them, not about who else runs."""
+    if shutil.which("chrt") and subprocess.run(["chrt", "-r", "1", "true"], capture_output=True).returncode == 0:
+        return ["chrt", "-r", "1"]
+    return []
+
+
+def find_runsc():
+    if not shutil.which("runsc") and os.getuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "runsc"], capture_output=True)
+    return shutil.which("runsc")
+
+
+def compile_operations():
+    image = build / "images/operations"
+    (image / "bin").mkdir(parents=True, exist_ok=True)
+    linux, bsd = build / "programs/linux/operations", image / "bin/operations"
+    source = root / "bench/hosted/operations.c"
+    subprocess.run(["gcc", *FLAGS, "-DOS_LINUX", "-o", linux, source], check=True)
+    subprocess.run(["gcc", *FLAGS, "-DOS_FREEBSD", "-o", bsd, source], check=True)
+    subprocess.run(["elfedit", "--output-osabi", "FreeBSD", bsd], check=True)
+    return linux, image
+
+
+def seconds(command, expected, **options):
+    begin = time.monotonic()
+    output = output_of(command, **options)
+    took = time.monotonic() - begin
+    if output != expected:
+        sys.exit(f"{command}: a different bundle")
+    return took
+
+
+subprocess.run([root / "rootfs/make-images"], check=True, stdout=subprocess.DEVNULL)
+first = priority()
+hosted = [*first, build / "libelle", "run", "--platform=hosted"]
+# The image is made once, as one would for use.
+image_file = build / "images/bundler.img"
+output_of([build / "libelle", "mkimage", build / "images/bundler", image_file])
+expected = (build / "expected/bundle.js").read_bytes()
+esbuild = build / "esbuild/node_modules/@esbuild/linux-x64/bin/esbuild"
+cpus = min(2, len(os.sched_getaffinity(0)))
+pairs = []
+for _ in range(PAIRS):
+    host = seconds([*first, esbuild, *BUNDLE], expected, cwd=build / "images/bundler/src")
+    ours = seconds([*hosted, "--memory", "512M", "--cpus", str(cpus), "--directory", "/src", image_file, "--", "/bin/esbuild", *BUNDLE],
+                   expected)
+    pairs.append((ours, host))
+ratio = statistics.median(a / b for a, b in pairs)
+print(json.dumps({"name": "esbuild_bundle", "value": round(ratio, 2), "unit": "times the host's", "goal": 1.3,
+                  "seconds": [[round(a, 3), round(b, 3)] for a, b in pairs]}))
+
+linux, image = compile_operations()
+runsc = find_runsc()
+for name, (what, count, goal) in OPERATIONS.items():
+    ours, peers = [], []
+    for _ in range(PAIRS):
+        ours.append(int(output_of([*hosted, image, "--", "/bin/operations", name, str(count)])))
+        if runsc:
+            peers.append(int(output_of([*first, runsc, "--ignore-cgroups", "--rootless", "--platform=ptrace", "--network=none", "do", linux,
+                                        name, str(max(count // 10, 20))])))
+    host = statistics.median(int(output_of([*first, linux, name, str(count)])) for _ in range(3))
+    row = {"name": f"{name}_ns", "value": round(statistics.median(ours)), "unit": f"ns, {what}", "host_itself": host}
+    if peers:
+        row |= {"peer": round(statistics.median(peers)), "peer_is": f"runsc --platform=ptrace, goal {goal:.2f}",
+                "median_of_ratios": round(statistics.median(a / b for a, b in zip(ours, peers)), 3)}
+    print(json.dumps(row))
+note = "Ratios are medians of pairs in this run. "
+note += "Both sides with realtime priority. " if first else "Both sides with the priority of everybody else. "
+note += "" if runsc else "runsc is not there and could not be installed: no peer for the operations."
+print(json.dumps({"note": note}))
