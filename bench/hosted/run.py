@@ -78,9 +78,10 @@ for name, (what, count, goal) in OPERATIONS.items():
     ours, peers = [], []
     for _ in range(PAIRS):
         ours.append(int(output_of([*hosted, image, "--", "/bin/operations", name, str(count)])))
-        if runsc:
-            peers.append(int(output_of([*first, runsc, "--ignore-cgroups", "--rootless", "--platform=ptrace", "--network=none", "do", linux,
-                                        name, str(max(count // 10, 20))])))
+        if runsc:  # whichever priority suits it better
+            command = [runsc, "--ignore-cgroups", "--rootless", "--platform=ptrace", "--network=none", "do", linux, name,
+                       str(max(count // 10, 20))]
+            peers.append(min(int(output_of(before + command)) for before in (first, [])))
     host = statistics.median(int(output_of([*first, linux, name, str(count)])) for _ in range(3))
     row = {"name": f"{name}_ns", "value": round(statistics.median(ours)), "unit": f"ns, {what}", "host_itself": host}
     if peers:
@@ -88,6 +89,6 @@ for name, (what, count, goal) in OPERATIONS.items():
                 "median_of_ratios": round(statistics.median(a / b for a, b in zip(ours, peers)), 3)}
     print(json.dumps(row))
 note = "Ratios are medians of pairs in this run. "
-note += "Both sides with realtime priority. " if first else "Both sides with the priority of everybody else. "
+note += "With realtime priority; runsc with or without, whichever was faster. " if first else "Both sides with the priority of everybody else. "
 note += "" if runsc else "runsc is not there and could not be installed: no peer for the operations."
 print(json.dumps({"note": note}))

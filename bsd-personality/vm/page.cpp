@@ -172,6 +172,8 @@ PageCounts page_counts() {
 }
 
 void page_zero(PageNumber page, unsigned count) {
+    if (count > 1)
+        glue::Ram::will_write(page_offset(page), count);
     std::uint64_t words = std::uint64_t{count} * (page_size / 8);
     void* to = page_pointer(page);
     asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0) : "memory");

@@ -79,12 +79,15 @@ void futex(const std::uint32_t* word, int operation, std::uint32_t value, std::u
     (void)syscall(SYS_futex, word, operation, value, operation == FUTEX_WAIT ? &time : nullptr, nullptr, 0);
 }
 
-bool several_processors() {
-    static const bool several = [] {
+// Spinning is for processors that have nothing else to do: each vCPU that is in a BSD process needs one for
+// it and one for who waits.
+std::uint32_t in_guests; // atomic: vCPUs that run a BSD thread now
+bool processors_to_spare() {
+    static const unsigned processors = [] {
         cpu_set_t set;
-        return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 1;
+        return sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1u;
     }();
-    return several;
+    return 2 * __atomic_load_n(&in_guests, __ATOMIC_RELAXED) <= processors;
 }
 
 // Order of the kernel's frame; the rest of UserContext follows from the signal.
@@ -115,7 +118,7 @@ void write_frame(const UserContext& from, Slot& slot, const Frame& frame, std::u
     std::memset(frame.context + offsetof(ucontext_t, uc_sigmask), 0, 8);
     __atomic_store_n(&slot.fs_base, from.fs_base, __ATOMIC_RELAXED);
     __atomic_store_n(&slot.gs_base, from.gs_base, __ATOMIC_RELAXED);
-    __atomic_store_n(&slot.spins, several_processors() ? parked_spins : 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot.spins, processors_to_spare() ? parked_spins : 0, __ATOMIC_RELAXED);
 }
 
 // XSAVE's area without the 48 bytes that belong to the kernel of the host.
@@ -205,9 +208,10 @@ bool Fpu::restore(const std::byte* area) {
 Trap Vcpu::await(Space& space, unsigned cpu) {
     Slot& slot = space.slot(cpu);
     std::uint64_t start = Clock::ticks().value;
-    if (several_processors()) {
+    if (processors_to_spare()) {
         unsigned limit = std::max(spin_nanoseconds_, least_spin);
-        for (std::uint64_t now = start; now - start < limit; now = Clock::ticks().value)
+        for (std::uint64_t now = start; now - start < limit && processors_to_spare();
+             now = Clock::ticks().value)
             for (unsigned i = 0; i != 16; ++i) {
                 if (parked(slot)) {
                     spin_nanoseconds_ = trapped_soon;
@@ -281,6 +285,7 @@ Trap Vcpu::run(Space& space) {
             return Trap::event;
         guest_ = &space;
     }
+    __atomic_fetch_add(&in_guests, 1, __ATOMIC_RELAXED);
     write_frame(context_, slot, frame, hosted::stub_slots + cpu * hosted::stub_slot_size + SLOT_STACK);
     if (next_state_) {
         copy_extended(frame.extended, next_state_);
@@ -290,6 +295,7 @@ Trap Vcpu::run(Space& space) {
     if (__atomic_exchange_n(&slot.state, STATE_RUN, __ATOMIC_SEQ_CST) == STATE_ASLEEP)
         futex(&slot.state, FUTEX_WAKE, INT_MAX, 0);
     await(space, cpu);
+    __atomic_fetch_sub(&in_guests, 1, __ATOMIC_RELAXED);
     {
         std::lock_guard<std::mutex> lock(mutex_);
         guest_ = nullptr;

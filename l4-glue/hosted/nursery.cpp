@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Spaces before and after their use. Making a process and ending one take longer than a fork or exec should: a thread of its
-// own keeps some new ones in readiness and ends those that were used, whose memory has been taken away before.
+// Spaces before and after their use. Making a process and ending one take longer than a fork or exec should:
+// a thread of its own keeps some new ones in readiness and ends those that were used, whose memory has been
+// taken away before.
 #include "l4-glue/hosted/space.hpp"
 
 #include <condition_variable>

@@ -102,6 +102,13 @@ const char* set_up_jail(std::uint64_t ram_size, unsigned count, int image_file) 
 
 } // namespace hosted
 
+// One call instead of a fault a page; what happens without it happens later.
+void Ram::will_write(RamOffset offset, std::size_t pages) {
+    constexpr int populate_for_writing = 23; // MADV_POPULATE_WRITE
+    if (hosted::jail)
+        (void)madvise(pointer(offset), pages * page_size, populate_for_writing);
+}
+
 // --- address spaces
 // -----------------------------------------------------------------------------------------------
 std::uint64_t AddressSpace::pages_left = ~std::uint64_t{0};

@@ -44,6 +44,8 @@ public:
     static std::uint64_t size() { return start().ram_size; }
     static std::uint64_t used() { return start().ram_used; }
     static std::span<const std::byte> image() { return hosted::image; }
+    // Much of it will be written at once.
+    static void will_write(RamOffset offset, std::size_t pages);
 };
 
 // How many pages a fault should map at least and at most, where they lie one after the other: a map call of a

@@ -31,7 +31,8 @@ public:
     static std::uint64_t size() { return start().ram_size; }
     static std::uint64_t used() {
         return start().ram_used;
-    } // the start of the region holds the program itself
+    }                                                 // the start of the region holds the program itself
+    static void will_write(RamOffset, std::size_t) {} // it is all there
     static std::span<const std::byte> image() {
         return {reinterpret_cast<const std::byte*>(image_window), start().image_size};
     }
