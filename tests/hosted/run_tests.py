@@ -8,9 +8,11 @@ import ctypes
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -98,6 +100,24 @@ def test_mapping_from_a_second_thread():
 def test_thousands_of_threads_and_many_processes():
     said = run("escape", "/bin/threads", "many", cpus=2, memory="512M")
     assert said == {"many threads": "exit 0", "many processes": "exit 0"}, said
+
+
+def test_without_privileges():
+    """As another user than root everything works, in a user namespace where the host grants one."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        jail_program = os.environ.get("LIBELLE_JAIL", ROOT / "build" / "libelle-jail")
+        for program in (LIBELLE, jail_program, IMAGES / "escape/bin/entries"):
+            shutil.copy(program, place)
+        image = pathlib.Path(place, "image")
+        (image / "bin").mkdir(parents=True)
+        shutil.move(pathlib.Path(place, "entries"), image / "bin/entries")
+        command = [pathlib.Path(place, "libelle"), "run", "--platform=hosted", image, "--", "/bin/entries"]
+        environment = {key: value for key, value in os.environ.items() if key != "LIBELLE_JAIL"}
+        other = {"user": 65533, "group": 65533, "extra_groups": []} if os.getuid() == 0 else {}
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, env=environment, **other)
+        assert done.returncode == 0 and done.stdout.endswith(b"done\n"), (done.returncode, done.stderr[-500:])
+        nothing_left()
 
 
 def personality_of(jail, limit=10):
