@@ -30,7 +30,7 @@ namespace {
 constexpr std::uint64_t trapped_soon = 40'000; // ns: a trap that may be worth spinning for
 constexpr unsigned least_spin = 1'000;
 constexpr std::uint64_t tick = 20'000'000;  // ns between looks at a process that runs on and on
-constexpr unsigned patience = 100;          // ticks after which a thread that ignores interruption is ended
+constexpr unsigned patience = 250;          // ticks after which a thread that ignores interruption is ended
 constexpr std::uint64_t parked_spins = 400; // of the BSD process's thread, while the personality works
 constexpr int code_seccomp = 1;             // SYS_SECCOMP
 constexpr std::uint64_t user_flags = 0x24'0dd5; // carry … overflow, trap, direction, AC, ID
