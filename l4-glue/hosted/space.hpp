@@ -25,7 +25,8 @@ class Space {
 public:
     // Null when the host refuses a process. Some are kept in readiness (l4-glue/hosted/nursery.cpp).
     static Space* create();
-    // Takes a space away from its user: when this returns, none of its threads can reach any of the jail's memory.
+    // Takes a space away from its user: when this returns, none of its threads can reach any of the jail's
+    // memory.
     static void retire(Space* space);
     ~Space();
     Space(const Space&) = delete;
