@@ -29,7 +29,8 @@ inline constexpr unsigned max_workers = 16;
 // The page that all tasks of a run share, at laboratory::child_data.
 struct Control {
     volatile Word stop;               // the controller's: end after this round
-    volatile Word failed;             // the first worker that fails sets it and prints
+    volatile Word failed;             // the first worker that fails sets it and prints,
+    volatile Word explained;          // and this then
     volatile Word count[max_workers]; // invocations; each written by its worker
     volatile Word finished[max_workers];
     volatile Word hostile[max_workers]; // invocations of a hostile worker's children, approximately

@@ -101,6 +101,7 @@ void make_sandbox() {
             print(what);
             print("\n");
             control().failed = 1;
+            control().explained = 1;
         }
     };
     next = first_free;
@@ -273,6 +274,7 @@ void run_hostile() {
             print(abi::error_names[static_cast<unsigned>(reply.error)]);
             print("\n");
             control().failed = 1;
+            control().explained = 1;
         }
         earlier += count();
     }

@@ -147,6 +147,7 @@ bool wait_for_workers(glue::Notification& alarm, glue::Timer& timer, unsigned wo
                       Word invocations, Word seconds) {
     Word second = glue::Clock::ticks_per_second(), begun = glue::Clock::ticks().value, last = 0,
          changed = begun;
+    unsigned patience = 200; // looks, for who has to say what is wrong
     for (;;) {
         Word now = glue::Clock::ticks().value;
         timer.set(glue::Ticks{now + second / 20});
@@ -160,7 +161,7 @@ bool wait_for_workers(glue::Notification& alarm, glue::Timer& timer, unsigned wo
         }
         if (done >= invocations || now - begun >= seconds * second)
             control().stop = 1;
-        if (control().failed)
+        if (control().failed && (control().explained || --patience == 0))
             return false;
         if (total(control().finished) == workers)
             return true;

@@ -179,8 +179,8 @@ void move_puppet() {
     int puppet = static_cast<int>(random.below(max_puppets)), thread = model.puppets[puppet].thread;
     auto core = static_cast<unsigned>(random.below(configuration.cores));
     if (thread == nobody || model[thread].core == core || model[thread].context == nobody ||
-        may_help(model[thread]))
-        return;
+        may_help(model[thread]) || model[thread].was_orphan)
+        return; // helping or helped it cannot move, and who does that is not followed
     Object& t = model[thread];
     if (!(model[t.pool].rights & abi::pool_right::schedule) || free_pages(t.pool) < 16)
         return;

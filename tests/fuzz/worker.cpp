@@ -47,6 +47,7 @@ void disagree(const char* what, Word got, Word wanted) {
             glue::Console::write_hex(argument);
         }
         print("\n");
+        control().explained = 1;
     }
     for (;;)
         (void)invoke(Operation::wait, guest_notification);
