@@ -34,6 +34,7 @@ void idle_loop(GlobalData& gd) {
         __atomic_store_n(&gd.gate, gate_quiet | 1, __ATOMIC_RELAXED);
         __atomic_exchange_n(&gd.requests, 0, __ATOMIC_RELAXED);
         reap(gd);
+        send_movers(gd);
         process_events(gd);
         if (gd.ready_bits != 0) {
             switch_away(gd); // runnable, but on no queue
@@ -46,7 +47,9 @@ void idle_loop(GlobalData& gd) {
         gd.vcpu->disable_upcalls();
         if (__atomic_load_n(&gd.requests, __ATOMIC_RELAXED) == 0 && !gd.vcpu->pending()) {
             count(gd.counters.idle_waits);
+            __atomic_store_n(&gd.waiting, 1, __ATOMIC_RELAXED);
             gd.vcpu->wait();
+            __atomic_store_n(&gd.waiting, 0, __ATOMIC_RELAXED);
         }
         gd.vcpu->enable_upcalls();
     }

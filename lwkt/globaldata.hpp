@@ -109,6 +109,7 @@ struct alignas(256) GlobalData : CoreHead {
     bool reaping = false;
     Thread* ready_last[priority_levels];
     Thread* zombies = nullptr; // exited, linked by run_next; freed by the next thread that runs
+    Thread* movers = nullptr;  // off the core, linked by run_next; sent by the next thread that runs
     Thread idle;
 
     Ticks programmed = glue::no_deadline; // what the vCPU page says
@@ -134,12 +135,16 @@ struct alignas(256) GlobalData : CoreHead {
     void* remote_frees = nullptr;        // objects of this core's slab zones
     std::uint64_t wakeup_overflow = 0;   // sleep buckets to wake entirely: an IPI queue was full
     std::uint32_t remote_free_count = 0; // about, since the last drain
+    std::uint32_t waiting = 0;           // 1: the core has nothing to do; written by itself
     std::uint32_t notified = 0;          // 1: this core has been kicked and has not looked yet
     IpiQueue* from = nullptr;            // immutable: one queue a source core
 };
 
 inline void count(std::uint64_t& counter) { // of this core; others read it
     __atomic_store_n(&counter, counter + 1, __ATOMIC_RELAXED);
+}
+inline std::uint32_t home_of(const Thread* thread) { // may be over at once, unless it is here
+    return __atomic_load_n(&thread->cpu, __ATOMIC_SEQ_CST);
 }
 inline GlobalData& here() {
     return static_cast<GlobalData&>(core());
@@ -155,6 +160,7 @@ void switch_away(GlobalData& gd);                   // the caller has set the cu
 void switch_released(GlobalData& gd);               // the same, its tokens are released already
 void wake_elsewhere(Thread* thread, std::uint32_t reason);
 void drain_inbox(GlobalData& gd);
+void send_movers(GlobalData& gd);
 void reap(GlobalData& gd); // frees exited threads, of which none is the current one
 // Blocks the current thread until make_ready() or the deadline. False: by the deadline.
 bool block_until(GlobalData& gd, Nanoseconds deadline);

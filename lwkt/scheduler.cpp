@@ -162,32 +162,38 @@ void set_priority(Priority priority) {
 SchedulerStatistics scheduler_statistics(CpuId cpu) {
     const SchedulerStatistics& from = globaldata_of[cpu.value]->counters;
     auto read = [](const std::uint64_t& counter) { return __atomic_load_n(&counter, __ATOMIC_RELAXED); };
-    return {read(from.upcalls),    read(from.preemptions), read(from.events), read(from.idle_waits),
-            read(from.given_away), read(from.callouts),    read(from.wakeups)};
+    return {read(from.upcalls),    read(from.preemptions), read(from.events),  read(from.idle_waits),
+            read(from.given_away), read(from.callouts),    read(from.wakeups), read(from.departures)};
 }
 
 // --- waking
 // -------------------------------------------------------------------------------------------------------
 void schedule(Thread* thread) {
-    if (thread->cpu != core().cpu)
+    if (home_of(thread) != core().cpu)
         return wake_elsewhere(thread, inbox_schedule);
     CriticalSection critical;
     if (thread->state == ThreadState::blocked)
         make_ready(here(), thread);
 }
 
-// The thread's reasons collect until its core looks; only the first one pushes it, so a thread is on the
-// inbox once.
-void wake_elsewhere(Thread* thread, std::uint32_t reason) {
-    if (__atomic_fetch_or(&thread->inbox_reasons, reason, __ATOMIC_SEQ_CST) != 0)
-        return;
-    GlobalData& target = *globaldata_of[thread->cpu];
+namespace {
+// By whoever has set the first reason, and by a core that the thread has left.
+void push_on_inbox(Thread* thread) {
+    GlobalData& target = *globaldata_of[home_of(thread)];
     Thread* head = __atomic_load_n(&target.inbox, __ATOMIC_RELAXED);
     do
         __atomic_store_n(&thread->inbox_next, head, __ATOMIC_RELAXED);
     while (
         !__atomic_compare_exchange_n(&target.inbox, &head, thread, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
     notify(target);
+}
+} // namespace
+
+// The thread's reasons collect until its core looks; only the first one pushes it, so a thread is on an inbox
+// once.
+void wake_elsewhere(Thread* thread, std::uint32_t reason) {
+    if (__atomic_fetch_or(&thread->inbox_reasons, reason, __ATOMIC_SEQ_CST) == 0)
+        push_on_inbox(thread);
 }
 
 void drain_inbox(GlobalData& gd) {
@@ -204,6 +210,10 @@ void drain_inbox(GlobalData& gd) {
     while (oldest) {
         Thread* thread = oldest;
         oldest = __atomic_load_n(&thread->inbox_next, __ATOMIC_RELAXED);
+        if (home_of(thread) != gd.cpu) { // it has left; its reasons stay, so that it is not freed meanwhile
+            push_on_inbox(thread);
+            continue;
+        }
         std::uint32_t reasons = __atomic_exchange_n(&thread->inbox_reasons, 0, __ATOMIC_SEQ_CST);
         // From here another core may push the thread again.
         if ((reasons & inbox_token) && thread->state == ThreadState::waiting_token)
@@ -260,10 +270,65 @@ void run_deferred() {
         std::uint32_t what = __atomic_exchange_n(&gd.requests, 0, __ATOMIC_RELAXED);
         if (what & request_reap)
             reap(gd);
+        if (what & request_move)
+            send_movers(gd);
         if ((what & request_events) || glue::upcall_due())
             process_events(gd);
         preempt(gd, self);
     } while (glue::cpu_local_decrement<offsetof(CoreHead, gate)>() || glue::upcall_due());
+}
+
+// --- other cores
+namespace {
+// The thread leaves its stack here and continues on the other core: nothing that it knows of this one may be
+// used after the switch.
+[[gnu::noinline]] void depart(CpuId cpu) {
+    critical_enter();
+    GlobalData& gd = here();
+    Thread* self = gd.current;
+    verify(cpu.value < cpu_count() && critical_count() == 1 && self != &gd.idle);
+    verify(!self->has_tokens() && self->preempted == nullptr && self->wait_ident == nullptr);
+    verify(self->priority < Priority::interrupt_low);
+    self->moves_to = cpu.value;
+    self->state = ThreadState::moving;
+    self->run_next = gd.movers;
+    gd.movers = self;
+    count(gd.counters.departures);
+    request(gd, request_move);
+    switch_away(gd);
+}
+[[gnu::noinline]] void arrive() {
+    critical_exit();
+}
+} // namespace
+
+void migrate(CpuId cpu) {
+    if (cpu == current_cpu())
+        return;
+    depart(cpu);
+    arrive();
+}
+
+// The threads are off their stacks. The reason is set while the thread still belongs here: if there was none,
+// nobody else pushes it until it is on the other core's inbox; else it is, or will be, on ours, which
+// forwards it.
+void send_movers(GlobalData& gd) {
+    Thread* list = gd.movers;
+    gd.movers = nullptr;
+    while (list) {
+        Thread* thread = list;
+        list = thread->run_next;
+        thread->state = ThreadState::blocked;
+        bool push = __atomic_fetch_or(&thread->inbox_reasons, inbox_schedule, __ATOMIC_SEQ_CST) == 0;
+        __atomic_store_n(&thread->cpu, thread->moves_to,
+                         __ATOMIC_SEQ_CST); // from here on it is the other core's
+        if (push)
+            push_on_inbox(thread);
+    }
+}
+
+bool core_idle(CpuId cpu) {
+    return __atomic_load_n(&globaldata_of[cpu.value]->waiting, __ATOMIC_RELAXED) != 0;
 }
 
 // --- life

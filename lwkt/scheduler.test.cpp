@@ -224,4 +224,106 @@ TEST_P(Scheduler, ManyThreadsComeAndGo) {
     EXPECT_EQ(ran, 320);
 }
 
+[[gnu::noinline]] unsigned cpu_now() {
+    return current_cpu().value;
+}
+[[gnu::noinline]] Thread* self_now() {
+    return current();
+}
+
+// Threads that wander while others wake and interrupt them, wherever they are.
+TEST_P(Scheduler, ThreadsMoveAndAreFoundWhereTheyAre) {
+    constexpr int hops = 64;
+    std::atomic<int> wrong{0}, ended{0};
+    run(GetParam(), [&] {
+        struct Wanderer {
+            Thread* thread = nullptr;
+            int ident = 0;
+            std::atomic<int> naps{0};
+        } wanderers[4];
+        Token token("moving");
+        std::atomic<int> inside{0};
+        Group group;
+        for (unsigned i = 0; i != 4; ++i)
+            group.spawn(i % GetParam(), [&, i] {
+                Wanderer& me = wanderers[i];
+                me.thread = self_now();
+                for (int n = 0; n != hops; ++n) {
+                    unsigned to = (i + static_cast<unsigned>(n)) % GetParam();
+                    migrate(CpuId{to});
+                    wrong += cpu_now() != to || self_now() != me.thread || in_critical_section();
+                    if (n % 4 == 0) {
+                        ++me.naps;
+                        (void)tsleep(&me.ident, sleep_interruptible, "nap",
+                                     glue::Clock::now() + Nanoseconds{20'000});
+                    }
+                    if (n % 8 == 0) {
+                        TokenGuard guard(token);
+                        wrong += inside++ != 0;
+                        inside--;
+                        wrong += cpu_now() != to; // a token does not carry it elsewhere
+                    }
+                }
+                ++ended;
+            });
+        for (unsigned cpu = 0; cpu != GetParam(); ++cpu)
+            group.spawn(cpu, [&] {
+                while (ended < 4) {
+                    for (Wanderer& w : wanderers)
+                        wakeup(&w.ident);
+                    yield();
+                }
+            });
+    });
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(ended, 4);
+}
+
+TEST(SchedulerTwo, WhoMovesIsInterruptedWhereItSleeps) {
+    run(2, [&] {
+        std::atomic<int> interrupts{0}, naps{0};
+        std::atomic<bool> over{false}, alone{false};
+        Group group;
+        int ident = 0;
+        Thread* thread = group.spawn(
+            0,
+            [&] {
+                for (unsigned n = 0; n != 50; ++n) {
+                    migrate(CpuId{n % 2});
+                    ++naps;
+                    interrupts +=
+                        tsleep(&ident, sleep_interruptible, "nap") == Wake::interrupted; // for ever, else
+                }
+                over = true;
+                while (!alone)
+                    yield();
+            },
+            Priority::kernel_daemon); // like this one, which else would never let it run
+        while (!over) {
+            interrupt(thread);
+            yield();
+        }
+        alone = true;
+        group.wait();
+        EXPECT_EQ(interrupts, 50);
+    });
+}
+
+TEST(SchedulerTwo, IdleCoresAreSeen) {
+    run(2, [&] {
+        while (!core_idle(CpuId{1}))
+            yield();
+        EXPECT_FALSE(core_idle(CpuId{0}));
+        Group group;
+        std::atomic<bool> go{false};
+        group.spawn(1, [&] {
+            while (!go)
+                yield();
+        });
+        while (core_idle(CpuId{1}))
+            yield();
+        go = true;
+    });
+}
+
 } // namespace

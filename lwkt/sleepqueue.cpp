@@ -163,7 +163,7 @@ void interrupt_local(GlobalData& gd, Thread* thread) {
 }
 
 void interrupt(Thread* thread) {
-    if (thread->cpu != core().cpu)
+    if (home_of(thread) != core().cpu)
         return wake_elsewhere(thread, inbox_interrupt);
     CriticalSection critical;
     interrupt_local(here(), thread);

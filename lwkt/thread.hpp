@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Light weight kernel threads. A thread belongs to one core and is scheduled only there, by fixed priority,
-// first in first out within one priority. Nothing but an interrupt thread preempts a running thread; it runs
-// until it blocks and then the preempted thread continues.
+// Light weight kernel threads. A thread belongs to one core until it tells itself to move, and is scheduled
+// only there, by fixed priority, first in first out within one priority. Nothing but an interrupt thread
+// preempts a running thread; it runs until it blocks and then the preempted thread continues.
 //
 // Contexts. "Thread": an LWKT thread outside critical sections. "Critical": inside a critical section;
 // nothing preempts, blocking is an error (except by the functions that say otherwise). "Hard": event
@@ -45,6 +45,7 @@ enum class ThreadState : std::uint8_t {
     runnable,      // on its core's run queue, or the current thread of its core
     preempted,     // an interrupt thread took the core; continues when that one blocks
     waiting_token, // waits for a token before it may continue
+    moving,        // on its way to another core (migrate)
     zombie,        // has exited; its memory goes when the core has left its stack
 };
 
@@ -73,7 +74,7 @@ struct Thread {
     bool interruptible = false; // sleeps and may be woken by interrupt()
     bool call_done = false;     // its waited IPI has run
     Wake wake_result{};         // why the last sleep ended
-    std::uint32_t cpu = 0;      // immutable
+    std::uint32_t cpu = 0;      // atomic: others read it, and it changes in migrate()
     Thread* run_next = nullptr; // on its core's run queue
     // The tokens end at a multiple of 128, so that "full" and "none" are one test of the address.
     alignas(256) TokenReference* token_top; // one past the last held token
@@ -91,6 +92,7 @@ struct Thread {
     ThreadFunction function = nullptr; // immutable
     void* argument = nullptr;          // immutable
     glue::Fiber fiber;                 // what sanitizers must know of the stack; empty on native
+    std::uint32_t moves_to = 0;        // while it is moving
     void* owner = nullptr;             // for the layer above (a BSD thread), not used here
     std::uint64_t switches = 0;        // times it was given the core
     char name[24] = {};
@@ -125,6 +127,7 @@ enum Request : std::uint32_t {
     request_events = 1,  // the vCPU has events or its deadline passed
     request_preempt = 2, // an interrupt thread became ready
     request_reap = 4,    // a thread has exited
+    request_move = 8,    // a thread is off this core and goes to another one
 };
 
 inline CoreHead& core() {
@@ -199,6 +202,14 @@ void yield() LWKT_BLOCKS;
 // True when yield() would give up the core: another thread of at least this priority is ready. Any context.
 bool should_yield();
 
+// Takes the calling thread to another core; returns there, soon. The thread holds no token, owns no thread
+// port and is no interrupt thread; what its function remembers of the core (current_cpu() before, references
+// to data of the core) is of the old one, also what the compiler remembers: call it between functions that
+// are not inlined. Thread context.
+void migrate(CpuId cpu) LWKT_BLOCKS;
+// Whether a core has nothing to do, as of a moment ago. Any context.
+bool core_idle(CpuId cpu);
+
 // Changes the calling thread's priority; does not give up the core (see should_yield). Not across
 // `interrupt_low`.
 void set_priority(Priority priority);
@@ -241,6 +252,7 @@ struct SchedulerStatistics {
     std::uint64_t given_away;  // times it waited there for another core's spin lock or IPI queue
     std::uint64_t callouts;    // callouts that ran in the callout thread
     std::uint64_t wakeups;     // threads that were woken out of a sleep
+    std::uint64_t departures;  // threads that went to another core
 };
 SchedulerStatistics scheduler_statistics(CpuId cpu);
 

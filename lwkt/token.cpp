@@ -85,7 +85,7 @@ void TokenScheduler::wake(Token& token) {
     while (thread) {
         Thread* next =
             __atomic_load_n(&thread->token_next, __ATOMIC_RELAXED); // it is not ours once it is awake
-        if (thread->cpu != gd.cpu)
+        if (home_of(thread) != gd.cpu)
             wake_elsewhere(thread, inbox_token);
         else if (thread->state == ThreadState::waiting_token)
             make_ready(gd, thread);

@@ -115,8 +115,10 @@ void set_ast(Lwp& lwp, std::uint32_t bits) {
         return;
     lwkt::interrupt(lwp.thread);
     // In user mode it runs on another core only: this one runs us. It looks at `ast` whenever it traps.
-    if (lwp.thread->cpu != lwkt::current_cpu().value)
-        glue::Vcpu::of(lwkt::CpuId{lwp.thread->cpu}).kick();
+    // A thread that changes vCPUs looks at `ast` after it has arrived, so the later of both sees the other.
+    std::uint32_t cpu = __atomic_load_n(&lwp.thread->cpu, __ATOMIC_SEQ_CST);
+    if (cpu != lwkt::current_cpu().value)
+        glue::Vcpu::of(lwkt::CpuId{cpu}).kick();
 }
 
 SysResult<void> single_thread(Lwp& lwp) {

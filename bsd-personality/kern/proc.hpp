@@ -91,7 +91,9 @@ struct Lwp {
     bool wake_flag = false;             // thr_wake came
     std::uint64_t exit_address = 0;     // DragonFly: word to clear or store at exit
     std::uint64_t exit_store = 0;
-    CpuTime cpu_time; // owned by its thread
+    CpuTime cpu_time;   // owned by its thread, like the next two
+    bool moves = false; // it goes to another vCPU before it enters user mode again
+    lwkt::CpuId moves_to;
     char name[20] = {};
 };
 

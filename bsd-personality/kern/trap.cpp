@@ -35,6 +35,18 @@ glue::Vcpu& this_vcpu() {
     return glue::Vcpu::of(lwkt::current_cpu());
 }
 
+// At the end of a slice, with somebody waiting for this vCPU: one with nothing to do is better for both.
+// True: the thread goes there before it enters user mode again.
+bool find_idle_cpu(Lwp& lwp) {
+    for (unsigned cpu = 0; cpu != lwkt::cpu_count(); ++cpu)
+        if (lwkt::core_idle(lwkt::CpuId{cpu})) {
+            lwp.moves_to = lwkt::CpuId{cpu};
+            lwp.moves = true;
+            return true;
+        }
+    return false;
+}
+
 // Somebody of the same priority waits: the running thread may finish its time slice. It may have ended by an
 // upcall while this thread was in a call: then nothing but this look at it lets the others run.
 void watch_time_slice(Lwp& lwp) {
@@ -44,6 +56,8 @@ void watch_time_slice(Lwp& lwp) {
             return;
         cpu.slice_armed = false;
         lwp.cpu_time.involuntary_switches++;
+        if (lwkt::should_yield() && find_idle_cpu(lwp))
+            return;
         lwkt::yield();
     }
     if (!lwkt::should_yield())
@@ -208,20 +222,42 @@ void reset_fpu(Lwp& lwp) {
         (void)glue::Fpu::restore(lwp.fpu);
 }
 
-void lwp_main(void* argument) {
-    Lwp& lwp = *static_cast<Lwp*>(argument);
+namespace {
+
+// Takes the registers along, for a vCPU that the calling thread is about to leave.
+[[gnu::noinline]] void leave_vcpu(Lwp& lwp) {
+    if (here().owner == &lwp) {
+        lwp.saved = this_vcpu().context();
+        lwp.frame = &lwp.saved;
+        glue::Fpu::save(lwp.fpu);
+        here().owner = nullptr;
+    }
+    lwkt::TokenGuard guard(giant);
+    lwps_on_cpu[lwkt::current_cpu().value]--;
+    lwps_on_cpu[lwp.moves_to.value]++;
+    lwp.moves = false;
+}
+
+// False: the thread ends. True: it goes to another vCPU, lwp.moves_to. Not inlined: what it knows of this one
+// is over then.
+[[gnu::noinline]] bool run_on_this_vcpu(Lwp& lwp) {
     glue::Vcpu& vcpu = this_vcpu();
     CpuState& cpu = here();
     std::uint64_t switches = 0;
     lwp.cpu_time.start(glue::Clock::ticks());
     for (bool upcalls_off = false;;) {
-        if (!upcalls_off)
+        if (!upcalls_off) {
+            if (lwp.moves) [[unlikely]] {
+                leave_vcpu(lwp);
+                return true;
+            }
             vcpu.disable_upcalls();
+        }
         upcalls_off = false;
         if (__atomic_load_n(&lwp.ast, __ATOMIC_RELAXED) != 0) {
             vcpu.enable_upcalls();
             if (!return_to_user(lwp))
-                return;
+                return false;
             continue;
         }
         if (cpu.owner != &lwp)
@@ -243,18 +279,29 @@ void lwp_main(void* argument) {
             continue;
         }
         bool yield = lwkt::vcpu_event(trap);
-        if (lwkt::take_slice_expired()) {
+        bool expired = lwkt::take_slice_expired();
+        if (expired) {
             cpu.slice_armed = false;
             lwkt::TokenGuard guard(giant);
             time_sample(lwp, true);
         }
         if (yield) {
             lwp.cpu_time.involuntary_switches++;
+            if (expired && find_idle_cpu(lwp))
+                continue;
             lwkt::yield();
             cpu.slice_armed = false;
         }
         watch_time_slice(lwp);
     }
+}
+
+} // namespace
+
+void lwp_main(void* argument) {
+    Lwp& lwp = *static_cast<Lwp*>(argument);
+    while (run_on_this_vcpu(lwp))
+        lwkt::migrate(lwp.moves_to);
 }
 
 } // namespace bsd

@@ -46,6 +46,11 @@ def test_shared_files_and_pipes():
     both("parallel", "check", "8000", options=["--cpus", "2"])
 
 
+def test_threads_go_to_a_free_processor():
+    done = run("freebsd", "/bin/wander", options=["--cpus", "2"])
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == b"they part when the other one is free", done
+
+
 def test_stdin_arguments_and_exit_status():
     both("count", "one", "", "three words here", stdin=TEXT)
 

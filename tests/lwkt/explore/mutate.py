@@ -59,6 +59,10 @@ MUTANTS = {
         "            while ((wishes = __atomic_load_n(&soft.wishes_, __ATOMIC_SEQ_CST)) == 0)\n"
         "                lwkt_switch_blocked();\n"
         "            __atomic_store_n(&soft.wishes_, 0, __ATOMIC_SEQ_CST);\n"),
+    # What arrives for a thread that has left is taken for its own by the core that it left.
+    "move_forgets_the_inbox": (
+        "            push_on_inbox(thread);\n            continue;\n",
+        ""),
 }
 
 name, source, output = sys.argv[1:]

@@ -322,6 +322,8 @@ const std::vector<Scenario> scenarios = {
     {"serializer-3", "a lock that is kept while its holder blocks", 3, explore::serializer},
     {"soft-2", "a soft interrupt, raised anywhere", 2, explore::soft_interrupt},
     {"soft-3", "a soft interrupt, raised anywhere", 3, explore::soft_interrupt},
+    {"moves-2", "threads that change cores while others wake them", 2, explore::moves},
+    {"moves-3", "threads that change cores while others wake them", 3, explore::moves},
     {"serializer-4", "a lock that is kept while its holder blocks", 4, explore::serializer},
 };
 

@@ -16,5 +16,6 @@ void interlock();
 void conditions();
 void serializer();
 void soft_interrupt();
+void moves();
 
 } // namespace explore

@@ -177,4 +177,67 @@ void soft_interrupt() {
     work.soft.detach();
 }
 
+// Threads wander, sleep and hold a token. Each sleep ends by an interrupt that was asked for; others come
+// unasked, wherever the thread may be by then.
+void moves() {
+    struct {
+        Token token{"explored"};
+        lwkt::Thread* wanderer[2] = {};
+        int asked[2] = {}, served[2] = {}, inside = 0, left = 0;
+    } m;
+    Group group;
+    for (unsigned i = 0; i != 2; ++i)
+        group.spawn(i, [&, i] {
+            m.wanderer[i] = current();
+            for (unsigned n = 0; n != 2; ++n) {
+                unsigned to = (i + n + 1) % cpu_count();
+                migrate(CpuId{to});
+                check(current() == m.wanderer[i] && current()->cpu == to, "arrived elsewhere");
+                if (pick(2)) {
+                    TokenGuard guard(m.token);
+                    check(m.inside++ == 0, "two threads hold a token");
+                    explore_point();
+                    --m.inside;
+                }
+                tsleep_interlock(&m.asked[i], sleep_interruptible);
+                ++m.asked[i];
+                explore_point();
+                wakeup(&m.served);
+                Wake why = tsleep(&m.asked[i], sleep_interruptible | sleep_interlocked, "nap");
+                check(why == Wake::interrupted, "woken for another reason");
+            }
+            for (;;) { // until nobody interrupts it any more
+                tsleep_interlock(&m.left, 0);
+                explore_point();
+                if (m.left != 0)
+                    break;
+                (void)tsleep(&m.left, sleep_interlocked, "left");
+            }
+            tsleep_remove();
+        });
+    group.spawn(cpu_count() - 1, [&] {
+        while (m.served[0] + m.served[1] != 4) {
+            tsleep_interlock(&m.served, 0);
+            explore_point();
+            bool any = false;
+            for (unsigned i = 0; i != 2; ++i)
+                any = any || m.asked[i] != m.served[i];
+            if (!any) {
+                (void)tsleep(&m.served, sleep_interlocked, "ask");
+                continue;
+            }
+            for (unsigned i = 0; i != 2; ++i) {
+                m.served[i] += m.asked[i] != m.served[i];
+                if (m.wanderer[i])
+                    interrupt(m.wanderer[i]);
+            }
+        }
+        tsleep_remove();
+        m.left = 1;
+        explore_point();
+        wakeup(&m.left);
+    });
+    group.run();
+}
+
 } // namespace explore
