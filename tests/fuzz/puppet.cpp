@@ -13,6 +13,7 @@ IN_CHILD void puppet_main(Word address) {
         }
         if (box.sequence == box.done)
             continue; // a signal that was left over
+        __atomic_store_n(const_cast<Word*>(&box.taken), Word{box.sequence}, __ATOMIC_RELEASE);
         auto operation = static_cast<Operation>(box.operation);
         auto selector = static_cast<Selector>(box.selector);
         if (box.kind == command_touch) {
@@ -149,8 +150,13 @@ void settle_puppet(int i) {
     }
     puppet.ended = false;
     puppet.changed = false;
-    Word state = ~Word{0}, wanted = kernel_state(thread.wait);
     Word rounds = 0;
+    // Its command waits for a notification, and before it is taken so does the puppet: the states look alike.
+    if (thread.wait == Wait::notification)
+        while (__atomic_load_n(&mailbox(i).taken, __ATOMIC_ACQUIRE) != puppet.sequence)
+            if (!keep_waiting(rounds))
+                disagree("a puppet's command (it is not taken)", mailbox(i).taken, puppet.sequence);
+    Word state = ~Word{0}, wanted = kernel_state(thread.wait);
     do
         state = invoke(Operation::thread_info, golden + static_cast<Selector>(puppet.thread)).value;
     while (state != wanted && keep_waiting(rounds));

@@ -19,7 +19,7 @@ struct Mailbox {
     abi::CapabilityItem capability;
     Selector receive_slot;
     // what came of it
-    Word done, error, value, second, badge, received_tag, word[4], buffer[abi::message_words];
+    Word taken, done, error, value, second, badge, received_tag, word[4], buffer[abi::message_words];
     Word command, buffer_address; // immutable while the puppet lives
 };
 static_assert(sizeof(Mailbox) <= 2048);
