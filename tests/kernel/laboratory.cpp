@@ -143,4 +143,12 @@ void finish(unsigned status) {
         (void)invoke(Operation::yield, 0);
 }
 
+bool has_argument(const char* text) {
+    const char* at = reinterpret_cast<const abi::BootInformation*>(abi::root_boot_address)->command_line;
+    std::size_t length = std::strlen(text);
+    while (*at && std::strncmp(at, text, length) != 0)
+        ++at;
+    return *at;
+}
+
 } // namespace laboratory

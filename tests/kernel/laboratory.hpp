@@ -63,6 +63,9 @@ void print(Word value);
 void must(const char* what, Reply reply);
 void must(const char* what, Error error);
 
+// Whether the kernel's command line has this text. (musl's strstr does not return from a vain search here.)
+bool has_argument(const char* text);
+
 // Ends the run: QEMU's exit device, then waits.
 [[noreturn]] void finish(unsigned status);
 

@@ -80,11 +80,7 @@ abi::TraceEvent find(Selector trace, Event event, Word& from) {
 Selector own_trace;
 
 bool trace_all() {
-    const auto* boot = reinterpret_cast<const abi::BootInformation*>(abi::root_boot_address);
-    const char* at = boot->command_line;
-    while (*at && std::strncmp(at, "test.traced", 11) != 0)
-        ++at;
-    if (!*at)
+    if (!has_argument("test.traced"))
         return false;
     for (unsigned core = 0; core < core_count(); ++core) {
         Selector trace = new_selector();
