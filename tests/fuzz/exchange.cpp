@@ -143,9 +143,13 @@ void touch_again(int caller) {
     at.ram != nobody || at.kernel_owned ? model.complete(caller, {}) : model.fault(caller);
 }
 
+constexpr Selector no_table_has = 1 << 16;
+
 void choose_capability(Actor actor, Mailbox& box, int self) {
     Object& t = model[self];
-    t.receive_slot = box.receive_slot = random.one_in(3) ? 0 : pick_empty(actor);
+    Selector slot = random.one_in(3) ? 0 : pick_empty(actor);
+    // While it waits its table may grow: a slot behind the end must stay there.
+    t.receive_slot = box.receive_slot = slot == actor.table().limit ? no_table_has : slot;
     t.item_source = pick(actor, static_cast<Kind>(1 + random.below(10)));
     t.item_rights = random.one_in(3) ? static_cast<std::uint32_t>(random.next()) : ~0u;
     t.item_badge = random.one_in(3) ? 1 + random.below(1 << 20) : 0;
