@@ -57,42 +57,55 @@ Error copy_capability(Task& to, Selector slot, Capability& source, std::uint32_t
     return Error::ok;
 }
 
+namespace {
+
+// What copy and move find: rdi the destination task; rdx, r10 the task and slot of the source, which is
+// nullptr after an error reply.
+struct Transfer {
+    Capability* source = nullptr;
+    Task* to = nullptr;
+};
+Transfer find_transfer(Thread& thread) {
+    Registers& r = thread.registers;
+    Lookup<Task> to(thread, r.rdi, abi::task_right::control);
+    if (!to)
+        return reply(r, to.error), Transfer{};
+    Lookup<Task> from(thread, r.rdx, abi::task_right::control);
+    if (!from)
+        return reply(r, from.error), Transfer{};
+    Capability* source = from->table.slot(static_cast<Selector>(r.r10));
+    if (!source)
+        reply(r, Error::bad_capability);
+    return {source, to.object};
+}
+
+} // namespace
+
 // capability_copy(slot, source_task, source_slot, rights, badge); rdi the destination task
 void invoke_capability_copy(Core&, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    Lookup<Task> to(thread, r.rdi, abi::task_right::control);
-    if (!to)
-        return reply(r, to.error);
-    Lookup<Task> from(thread, r.rdx, abi::task_right::control);
-    if (!from)
-        return reply(r, from.error);
-    Capability* source = from->table.slot(static_cast<Selector>(r.r10));
-    if (!source)
-        return reply(r, Error::bad_capability);
-    reply(r, copy_capability(*to, static_cast<Selector>(r.rsi), *source, static_cast<std::uint32_t>(r.r8),
-                             r.r9));
+    auto [source, to] = find_transfer(thread);
+    if (source)
+        reply_or_wait(r,
+                      copy_capability(*to, static_cast<Selector>(r.rsi), *source,
+                                      static_cast<std::uint32_t>(r.r8), r.r9),
+                      *to->pool);
 }
 
 // capability_move(slot, source_task, source_slot); rdi the destination task
 void invoke_capability_move(Core&, Thread& thread) {
     Registers& r = thread.registers;
     LockGuard guard(structure_lock);
-    Lookup<Task> to(thread, r.rdi, abi::task_right::control);
-    if (!to)
-        return reply(r, to.error);
-    Lookup<Task> from(thread, r.rdx, abi::task_right::control);
-    if (!from)
-        return reply(r, from.error);
-    Capability* source = from->table.slot(static_cast<Selector>(r.r10));
+    auto [source, to] = find_transfer(thread);
     if (!source)
-        return reply(r, Error::bad_capability);
+        return;
     if (source->object()->dying)
         return reply(r, Error::dead); // its destroyer finds it by its slot
     Budget budget;
     if (Error error = to->table.reserve(*to->pool, static_cast<Selector>(r.rsi), nullptr, budget);
         error != Error::ok)
-        return reply(r, error);
+        return reply_or_wait(r, error, *to->pool);
     to->table.empty_slot(static_cast<Selector>(r.rsi)).move_from(*source);
     reply(r, Error::ok);
 }
@@ -138,7 +151,7 @@ void invoke_task_grow(Core&, Thread& thread) {
         return reply(r, task.error);
     if (r.rsi > max_slots)
         return reply(r, Error::bad_argument);
-    reply(r, task->table.grow(*task->pool, static_cast<unsigned>(r.rsi)));
+    reply_or_wait(r, task->table.grow(*task->pool, static_cast<unsigned>(r.rsi)), *task->pool);
 }
 
 } // namespace kernel

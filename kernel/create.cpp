@@ -58,8 +58,9 @@ bool finish_task(Core& core, Thread& thread) {
             reply(r, Error::ok);
             return true;
         }
-        if (error != Error::would_block)
+        if (error != Error::would_block && (error != Error::no_memory || pool->buried == 0))
             task.failed = error;
+        reclaim();
         restart(r);
         return true;
     }

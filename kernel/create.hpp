@@ -25,7 +25,7 @@ void create(Thread& thread, std::uint32_t rights, Prepare prepare, Fill fill, in
     Budget budget;
     if (Error error = thread.task->table.reserve(*thread.task->pool, slot, nullptr, budget);
         error != Error::ok)
-        return reply(r, error);
+        return reply_or_wait(r, error, *thread.task->pool);
     T* object = nullptr;
     Error error = prepare(budget);
     if (error == Error::ok && !budget.take(cost)) // what was made so far is enough for one step
@@ -40,9 +40,7 @@ void create(Thread& thread, std::uint32_t rights, Prepare prepare, Fill fill, in
     }
     if (object)
         discard(*object);
-    if (error == Error::would_block || (error == Error::no_memory && pool->buried > 0))
-        return restart(r);
-    reply(r, error);
+    error == Error::would_block ? restart(r) : reply_or_wait(r, error, *pool);
 }
 
 } // namespace kernel

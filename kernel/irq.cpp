@@ -51,8 +51,8 @@ void reply_message(Registers& r, const Irq& irq) {
 // Makes the object with a free vector; rdi irqs, rsi slot, rdx pool. nullptr after a reply or restart.
 Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32_t line, Word priority) {
     Registers& r = thread.registers;
-    auto fail = [&](Error error) {
-        reply(r, error);
+    auto fail = [&](Error error, const Pool* payer = nullptr) {
+        payer ? reply_or_wait(r, error, *payer) : reply(r, error);
         return nullptr;
     };
     reclaim();
@@ -73,12 +73,10 @@ Irq* make_irq(Thread& thread, Word notification_selector, Word bits, std::uint32
     if (Error error =
             thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi), nullptr, budget);
         error != Error::ok)
-        return fail(error);
+        return fail(error, thread.task->pool);
     Irq* irq = make<Irq>(*pool);
-    if (!irq) {
-        pool->buried > 0 ? restart(r) : reply(r, Error::no_memory);
-        return nullptr;
-    }
+    if (!irq)
+        return fail(Error::no_memory, pool.object);
     irq->line = line;
     irq->vector = static_cast<std::uint8_t>(arch::vector_device + index);
     irq->notification = notification.object;

@@ -16,8 +16,12 @@ bool user_range(Word address, Word pages) {
 }
 
 // The end of a step over a range of pages: the caller learns how far it came, and asks for the rest. A step
-// that only made tables is repeated for it. True if there was a reply.
-bool finish_batch(Registers& r, Error error, Word pages, Word done) {
+// that only made tables, or has to wait for memory, is repeated for it. True if there was a reply.
+bool finish_batch(Registers& r, Error error, Word pages, Word done, const Pool& payer) {
+    if (error == Error::no_memory && payer.buried > 0) {
+        reclaim();
+        error = Error::ok;
+    }
     if (error == Error::ok && done == 0 && pages > 0) {
         restart(r);
         return false;
@@ -36,12 +40,12 @@ T* make_derived(Thread& thread, Pool& pool, Word source) {
     if (Error error =
             thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi), parent, budget);
         error != Error::ok) {
-        reply(r, error);
+        reply_or_wait(r, error, *thread.task->pool);
         return nullptr;
     }
     T* made = make<T>(pool);
     if (!made)
-        pool.buried > 0 ? restart(r) : reply(r, Error::no_memory);
+        reply_or_wait(r, Error::no_memory, pool);
     return made;
 }
 
@@ -77,14 +81,14 @@ void invoke_pool_create(Core&, Thread& thread) {
     if (Error error =
             thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi), nullptr, budget);
         error != Error::ok)
-        return reply(r, error);
+        return reply_or_wait(r, error, *thread.task->pool);
     Pool* child = pages < pool->free_pages ? make<Pool>(*pool) : nullptr;
     if (child && pages > pool->free_pages) { // the child itself took the last block's page
         discard(*child);
         child = nullptr;
     }
     if (!child)
-        return pool->buried > 0 ? restart(r) : reply(r, Error::no_memory);
+        return reply_or_wait(r, Error::no_memory, *pool);
     child->depth = pool->depth + 1;
     child->promise(*pool, pages);
     thread.task->table.put(static_cast<Selector>(r.rsi), *child, pool.rights | abi::pool_right::destroy, 0,
@@ -200,7 +204,7 @@ void invoke_map(Core&, Thread& thread) {
                                   r.r8 & abi::map_replace, budget, done, flush);
     if (flush)
         flush_space(*task);
-    finish_batch(r, error, pages, done);
+    finish_batch(r, error, pages, done, *task->pool);
 }
 
 void invoke_unmap(Core&, Thread& thread) {
@@ -219,7 +223,7 @@ void invoke_unmap(Core&, Thread& thread) {
     Error error = task->space.unmap(*task->pool, r.rsi, r.rdx, budget, done, seen, flush);
     if (flush)
         flush_space(*task);
-    if (finish_batch(r, error, r.rdx, done))
+    if (finish_batch(r, error, r.rdx, done, *task->pool))
         r.rsi = seen;
 }
 
@@ -243,7 +247,7 @@ void invoke_protect(Core&, Thread& thread) {
     Error error = task->space.protect(*task->pool, r.rsi, r.rdx, bits, budget, done, seen, flush);
     if (flush)
         flush_space(*task);
-    if (finish_batch(r, error, r.rdx, done))
+    if (finish_batch(r, error, r.rdx, done, *task->pool))
         r.rsi = seen;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/reclaim.hpp"
 #include "kernel/invariant.hpp"
+#include "kernel/invocation.hpp"
 
 #include "kernel/core.hpp"
 #include "kernel/irq.hpp"
@@ -219,6 +220,13 @@ void reclaim() {
     }
     if (phase == Phase::idle && !ready && waiting)
         begin_measurement();
+}
+
+void reply_or_wait(Registers& r, Error error, const Pool& payer) {
+    if (error != Error::no_memory || payer.buried == 0)
+        return reply(r, error);
+    reclaim();
+    restart(r);
 }
 
 bool retire(Core& core, Object& object, Budget& budget) {

@@ -35,6 +35,9 @@ Error copy_capability(Task& to, Selector slot, Capability& source, std::uint32_t
 void bury(Object& object);
 // Frees a few of those that have been buried long enough. Called by operations that allocate or destroy.
 void reclaim();
+// The reply of an operation that `payer` pays for: it lacks memory only when nothing of what was destroyed in
+// it is still to be freed; until then the caller is restarted.
+void reply_or_wait(Registers& r, Error error, const Pool& payer);
 // Gives back an object that was made but never published.
 void discard(Object& object);
 

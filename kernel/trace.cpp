@@ -125,7 +125,7 @@ void invoke_trace_create(Core&, Thread& thread) {
     if (Error error =
             thread.task->table.reserve(*thread.task->pool, static_cast<Selector>(r.rsi), nullptr, budget);
         error != Error::ok)
-        return reply(r, error);
+        return reply_or_wait(r, error, *thread.task->pool);
     if (!budget.take(static_cast<int>(pages) * page_cost)) // the page of the slot was enough for one step
         return restart(r);
     auto* trace = make<Trace>(*pool);
@@ -137,7 +137,7 @@ void invoke_trace_create(Core&, Thread& thread) {
     if (!enough) {
         if (trace)
             discard(*trace);
-        return pool->buried > 0 ? restart(r) : reply(r, Error::no_memory);
+        return reply_or_wait(r, Error::no_memory, *pool);
     }
     trace->core = static_cast<std::uint8_t>(core);
     trace->capacity = static_cast<unsigned>(pages) * Trace::events_per_page;

@@ -36,6 +36,7 @@ void test_growing_tables();
 void test_pools();
 void test_nested_pools();
 void test_memory_comes_back();
+void test_memory_on_its_way();
 void test_regions_and_mapping();
 void test_page_attributes();
 void test_region_revoke();

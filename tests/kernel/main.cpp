@@ -62,6 +62,7 @@ extern "C" void libelle_main() {
         {"pools", test_pools},
         {"nested_pools", test_nested_pools},
         {"memory_comes_back", test_memory_comes_back},
+        {"memory_on_its_way", test_memory_on_its_way},
         {"regions_and_mapping", test_regions_and_mapping},
         {"page_attributes", test_page_attributes},
         {"region_revoke", test_region_revoke},

@@ -109,4 +109,65 @@ void test_memory_comes_back() {
     CHECK_ERROR(invoke(Operation::pool_destroy, pool), ok);
 }
 
+namespace {
+
+// A pool with fewer and fewer free pages in which a thread has just been destroyed. If the operation lacks
+// memory then, it still does after all that was on its way has come back.
+template <class Prepare, class Attempt>
+void test_while_buried(Prepare prepare, Attempt attempt) {
+    for (Word left = 0; left < 9; ++left) {
+        Selector pool = new_selector(), task = new_selector(), thread = new_selector();
+        must("pool", invoke(Operation::pool_create, abi::root_pool, pool, 60));
+        must("task", invoke(Operation::task_create, pool, task, 16, 0x10'1000));
+        must("thread", invoke(Operation::thread_create, pool, thread, task, 0, 0x20'0000, 0));
+        Selector own = prepare(pool);
+        Word free = invoke(Operation::pool_info, pool).value;
+        if (free > left + 1) // the child pool's own object may take a page
+            must("rest", invoke(Operation::pool_create, pool, new_selector(), free - left - 1));
+        CHECK_ERROR(invoke(Operation::thread_destroy, thread), ok);
+        Reply reply = attempt(pool, own);
+        if (!reply.ok()) {
+            CHECK_ERROR(reply, no_memory);
+            (void)invoke(Operation::pool_info, pool); // until nothing is on its way
+            CHECK_ERROR(attempt(pool, own), no_memory);
+        }
+        CHECK_ERROR(invoke(Operation::pool_destroy, pool), ok);
+    }
+}
+
+Selector small_task(Selector pool, unsigned slots) {
+    Selector task = new_selector();
+    must("task", invoke(Operation::task_create, pool, task, slots, 0));
+    return task;
+}
+
+} // namespace
+
+// No operation says that there is no memory while some is on its way back.
+void test_memory_on_its_way() {
+    auto nothing = [](Selector) { return Selector{0}; };
+    auto with_table = [](Selector pool) { return small_task(pool, 1024); };
+    test_while_buried(nothing, [](Selector pool, Selector) {
+        return invoke(Operation::task_create, pool, new_selector(), 16, 0x10'1000);
+    });
+    test_while_buried(with_table, [](Selector, Selector task) {
+        return invoke(Operation::capability_copy, task, 500, abi::root_task, abi::root_ram, ~0u);
+    });
+    test_while_buried(with_table, [](Selector, Selector task) {
+        Selector moved = make_notification();
+        return invoke(Operation::capability_move, task, 500, abi::root_task, moved);
+    });
+    test_while_buried([](Selector pool) { return small_task(pool, 0); },
+                      [](Selector, Selector task) { return invoke(Operation::task_grow, task, 16); });
+    test_while_buried(
+        [](Selector pool) {
+            Selector binding = new_selector();
+            must("bind", invoke(Operation::bind, small_task(pool, 0), binding, pool, abi::root_ram));
+            return binding;
+        },
+        [](Selector, Selector binding) {
+            return invoke(Operation::map, binding, scratch, 0, 1, abi::map_read);
+        });
+}
+
 } // namespace laboratory
