@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+//go:build !linux
+
+package main
+
+const sysMadvise = 0
