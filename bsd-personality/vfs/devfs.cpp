@@ -87,6 +87,19 @@ public:
     }
     SysResult<void> read(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags) override;
     SysResult<void> write(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags) override;
+    SysResult<void> read_shared(Uio& uio, std::int64_t) override {
+        if (is(Device::null))
+            return {};
+        if (!is(Device::zero))
+            return Failure(Errno::eexclusive);
+        return uio.zero_out(uio.residual()); // zeros that were written before a page is missing do no harm
+    }
+    SysResult<void> write_shared(Uio& uio, std::int64_t) override {
+        if (!is(Device::null) && !is(Device::zero))
+            return Failure(Errno::eexclusive);
+        uio.skip(uio.residual());
+        return {};
+    }
     SysResult<void> truncate(std::int64_t) override { return {}; }
     SysResult<int> ioctl(Lwp&, std::uint64_t command, void* argument) override {
         if (command == fionread && is(Device::console)) {

@@ -60,7 +60,8 @@ SysResult<void> VnodeFile::read_shared(Lwp&, Uio& uio, const std::int64_t* posit
         return Failure(Errno::eexclusive);
     std::uint64_t before = uio.residual();
     TRY(vnode_->read_shared(uio, offset));
-    offset += static_cast<std::int64_t>(before - uio.residual());
+    if (vnode_->type == VnodeType::regular)
+        offset += static_cast<std::int64_t>(before - uio.residual());
     return {};
 }
 
@@ -74,7 +75,7 @@ SysResult<void> VnodeFile::write_shared(Lwp& lwp, Uio& uio, const std::int64_t* 
     std::uint64_t length = uio.residual();
     TRY(check_size(lwp, at, length));
     TRY(vnode_->write_shared(uio, at));
-    if (!position)
+    if (!position && vnode_->type == VnodeType::regular)
         offset = at + static_cast<std::int64_t>(length);
     return {};
 }
