@@ -63,7 +63,8 @@ void print(Word value);
 void must(const char* what, Reply reply);
 void must(const char* what, Error error);
 
-// Whether the kernel's command line has this text. (musl's strstr does not return from a vain search here.)
+// Whether the kernel's command line has this text. (Not by musl's strstr, which needs a thread pointer:
+// tests/tree.)
 bool has_argument(const char* text);
 
 // Ends the run: QEMU's exit device, then waits.
