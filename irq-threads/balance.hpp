@@ -9,9 +9,10 @@
 namespace irq {
 
 struct LineLoad {
-    std::uint64_t ticks; // of its top halves and interrupt threads since the last look
-    std::uint32_t core;  // where it is served
-    bool fixed;          // stays there: the owner has said so
+    std::uint64_t ticks;                     // of its top halves and interrupt threads since the last look
+    std::uint32_t core;                      // where it is served
+    bool fixed;                              // stays there: the owner has said so
+    std::uint64_t cores = ~std::uint64_t{0}; // where it can be served, a bit each
 };
 
 struct Move {
@@ -43,7 +44,8 @@ inline Move balance(std::span<const LineLoad> lines, std::span<const std::uint64
     if (load[busiest] - load[least] <= load[busiest] / 8)
         return {};
     for (unsigned n = 0; n != lines.size(); ++n) {
-        if (lines[n].fixed || lines[n].core != busiest || lines[n].ticks == 0)
+        if (lines[n].fixed || lines[n].core != busiest || lines[n].ticks == 0 ||
+            !(lines[n].cores >> least & 1))
             continue;
         std::uint64_t here = load[busiest] - lines[n].ticks, there = load[least] + lines[n].ticks;
         std::uint64_t after = here > there ? here : there;

@@ -33,8 +33,9 @@ TEST(Balance, LeavesWhatGainsLittleIsFixedOrHasNowhereToGo) {
     EXPECT_FALSE(plan({{50, 0, true}, {50, 0, true}}, {0, 0}).any);   // fixed
     EXPECT_FALSE(plan({{50, 0, false}, {50, 0, false}}, {0}).any);    // one core
     EXPECT_FALSE(plan({}, {7, 0}).any);
-    EXPECT_FALSE(plan({{0, 0, false}, {0, 0, false}}, {100, 0}).any); // not its doing
-    EXPECT_FALSE(plan({{50, 9, false}}, {0, 0}).any);                 // served where we know nothing of
+    EXPECT_FALSE(plan({{0, 0, false}, {0, 0, false}}, {100, 0}).any);       // not its doing
+    EXPECT_FALSE(plan({{50, 9, false}}, {0, 0}).any);                       // served where we know nothing of
+    EXPECT_FALSE(plan({{60, 0, false, 1}, {40, 0, false, 5}}, {0, 0}).any); // no place there
 }
 
 // However lines begin, moves come to an end, and then no core has an eighth more than it must.

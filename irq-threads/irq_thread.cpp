@@ -10,7 +10,8 @@ void add(std::uint64_t& counter, std::uint64_t amount = 1) {
 } // namespace
 
 // --- start
-void IrqThread::set_up(const Parameters& p) {
+void IrqThread::set_up(const Parameters& p, Source source) {
+    source_ = source;
     storm_limit_ = p.storm_limit;
     storm_window_ = p.storm_window;
     if (p.top_half)
@@ -18,17 +19,16 @@ void IrqThread::set_up(const Parameters& p) {
     serving_ = &first_;
 }
 
+// The notification is there already if it was given.
 glue::Outcome<void> IrqThread::make(Place& place, const Parameters& p) {
     place.owner = this;
-    place.notification = TRY(glue::Notification::create(p.pool, p.core));
+    place.core = p.core;
     place.kick = TRY(place.notification.badged(bit_kick));
     place.timer = TRY(glue::Timer::create(p.pool, place.notification, bit_timer));
     return {};
 }
 
 glue::Outcome<void> IrqThread::run(Place& place, const Parameters& p) {
-    if (place_count_ == sizeof places_ / sizeof *places_)
-        return Failure(glue::Error::limit);
     glue::Thread::Parameters thread;
     thread.pool = p.pool;
     thread.core = p.core;
@@ -38,14 +38,41 @@ glue::Outcome<void> IrqThread::run(Place& place, const Parameters& p) {
     place.thread = TRY(glue::Thread::create(thread));
     TRY(place.thread.start(main, &place, p.stack + p.stack_size));
     places_[place_count_++] = &place;
+    cores_ |= std::uint64_t{1} << p.core;
     return {};
 }
 
 glue::Outcome<void> IrqThread::start(const Parameters& p, abi::Selector irqs, unsigned line) {
-    set_up(p);
+    set_up(p, Source::line);
+    first_.notification = TRY(glue::Notification::create(p.pool, p.core));
     TRY(make(first_, p));
-    irq_ = TRY(glue::Irq::create(irqs, p.pool, line, first_.notification, bit_interrupt));
-    has_line_ = true;
+    irq_ = TRY(glue::Irq::create(irqs, p.pool, line, first_.notification, bit_interrupt, p.priority));
+    return run(first_, p);
+}
+
+glue::Outcome<void> IrqThread::start_message(const Parameters& p, abi::Selector irqs,
+                                             const MessageDevice& device) {
+    set_up(p, Source::message);
+    device_ = device;
+    first_.notification = TRY(glue::Notification::create(p.pool, p.core));
+    TRY(make(first_, p));
+    glue::InterruptMessage message;
+    irq_ =
+        TRY(glue::Irq::create_message(irqs, p.pool, first_.notification, bit_interrupt, p.priority, message));
+    device_.mask(device_.device, device_.vector, true);
+    device_.program(device_.device, device_.vector, message);
+    device_.mask(device_.device, device_.vector, false);
+    return run(first_, p);
+}
+
+glue::Outcome<void> IrqThread::start_given(const Parameters& p, const glue::Notification& notification,
+                                           const glue::Irq& irq, const MessageDevice* device) {
+    set_up(p, device ? Source::message : Source::line);
+    if (device)
+        device_ = *device;
+    first_.notification = notification;
+    TRY(make(first_, p));
+    irq_ = irq;
     return run(first_, p);
 }
 
@@ -53,7 +80,8 @@ glue::Outcome<void> IrqThread::start_periodic(const Parameters& p, glue::Nanosec
                                               glue::Nanoseconds period) {
     if (period == glue::Nanoseconds{0})
         return Failure(glue::Error::bad_argument);
-    set_up(p);
+    set_up(p, Source::timer);
+    first_.notification = TRY(glue::Notification::create(p.pool, p.core));
     TRY(make(first_, p));
     next_ = first;
     period_ = period;
@@ -61,6 +89,9 @@ glue::Outcome<void> IrqThread::start_periodic(const Parameters& p, glue::Nanosec
 }
 
 glue::Outcome<void> IrqThread::prepare(Place& place, const Parameters& p) {
+    if (place_count_ == sizeof places_ / sizeof *places_)
+        return Failure(glue::Error::limit);
+    place.notification = TRY(glue::Notification::create(p.pool, p.core));
     TRY(make(place, p));
     return run(place, p);
 }
@@ -71,11 +102,20 @@ void IrqThread::stop() {
         places_[n]->kick.signal();
 }
 
-void IrqThread::move(Place* place) {
-    if (!has_line_)
-        return;
-    __atomic_store_n(&wanted_, place ? place : &first_, __ATOMIC_SEQ_CST);
-    __atomic_load_n(&serving_, __ATOMIC_SEQ_CST)->kick.signal();
+bool IrqThread::move(std::uint32_t core) {
+    if (source_ == Source::timer || (source_ == Source::message && !device_.program))
+        return false;
+    for (unsigned n = 0; n != place_count_; ++n)
+        if (places_[n]->core == core) {
+            __atomic_store_n(&wanted_, places_[n], __ATOMIC_SEQ_CST);
+            __atomic_load_n(&serving_, __ATOMIC_SEQ_CST)->kick.signal();
+            return true;
+        }
+    return false;
+}
+
+std::uint32_t IrqThread::core() const {
+    return __atomic_load_n(&serving_, __ATOMIC_SEQ_CST)->core;
 }
 
 // --- drivers
@@ -112,12 +152,21 @@ bool IrqThread::forgotten(unsigned driver) {
 void IrqThread::main(void* argument) {
     auto& place = *static_cast<Place*>(argument);
     IrqThread& line = *place.owner;
-    if (!line.has_line_)
+    if (line.source_ == Source::timer)
         place.timer.set(glue::Clock::to_ticks(line.next_));
+    if (line.source_ == Source::message && &place == &line.first_)
+        line.serve_interrupt(place);
     while (line.serve(place, place.notification.wait()))
         ;
     place.timer.cancel();
-    place.thread.stop();
+    if (__atomic_add_fetch(&line.leaving_, 1, __ATOMIC_SEQ_CST) == line.place_count_ &&
+        line.source_ != Source::timer) {
+        line.hold();
+        line.irq_.destroy();
+    }
+    glue::Thread self = place.thread;
+    __atomic_fetch_add(&line.ended_, 1, __ATOMIC_SEQ_CST);
+    self.stop();
 }
 
 // False when the thread shall end: stop() was called, or the notification is gone.
@@ -126,7 +175,7 @@ bool IrqThread::serve(Place& place, std::uint64_t bits) {
         return false;
     if (__atomic_load_n(&serving_, __ATOMIC_SEQ_CST) != &place)
         return true; // late for a place that has handed over, whose successor has looked since
-    if (!has_line_) {
+    if (source_ == Source::timer) {
         if (bits & bit_timer) {
             glue::Nanoseconds now = glue::Clock::now();
             lateness_.record((glue::Clock::ticks() - glue::Clock::to_ticks(next_)).value);
@@ -140,24 +189,24 @@ bool IrqThread::serve(Place& place, std::uint64_t bits) {
     }
     if ((bits & bit_timer) && held_back_) { // the window of a storm is over
         held_back_ = false;
-        irq_.acknowledge();
+        release();
     }
-    if (bits & bit_interrupt) {
-        unserved_ = !turn();
-        if (!unserved_)
-            acknowledge(place);
-    }
+    if (bits & bit_interrupt)
+        serve_interrupt(place);
     if (bits & bit_kick)
         settle_requests(place);
     return true;
 }
 
-// A new driver for a line that is masked for want of one, or another place that shall serve. The kernel
-// delivers to the new place from then on; what came to this one and was not looked at is made good by its
-// first turn.
+void IrqThread::serve_interrupt(Place& place) {
+    unserved_ = !turn();
+    unserved_ ? hold() : acknowledge(place);
+}
+
+// A new driver for a line that is masked for want of one, or another place that shall serve.
 void IrqThread::settle_requests(Place& place) {
     Place* wanted = __atomic_exchange_n(&wanted_, nullptr, __ATOMIC_SEQ_CST);
-    if (wanted && wanted != &place && irq_.route(wanted->notification).ok()) {
+    if (wanted && wanted != &place && hand_over(*wanted)) {
         place.timer.cancel();
         add(counters_.moves);
         held_back_ = false;
@@ -165,10 +214,21 @@ void IrqThread::settle_requests(Place& place) {
         __atomic_store_n(&serving_, wanted, __ATOMIC_SEQ_CST);
         wanted->kick.signal();
     } else if (unserved_) {
-        unserved_ = !turn();
-        if (!unserved_)
-            acknowledge(place);
+        serve_interrupt(place);
     }
+}
+
+// The kernel delivers to the other place from now on, also what the device still sends as before; what came
+// to this one and was not looked at is made good by the other's first turn.
+bool IrqThread::hand_over(Place& to) {
+    auto message = irq_.route(to.notification);
+    if (!message.ok())
+        return false;
+    if (source_ == Source::message) {
+        hold();
+        device_.program(device_.device, device_.vector, message.value());
+    }
+    return true;
 }
 
 // Runs all top halves once. False when there is none.
@@ -210,10 +270,34 @@ void IrqThread::acknowledge(Place& place) {
         in_window_ = 0;
     }
     if (++in_window_ <= storm_limit_)
-        return irq_.acknowledge();
+        return release();
+    if (held_back_)
+        return; // a message that was on its way
     add(counters_.throttled);
     held_back_ = true;
+    hold();
     place.timer.set(window_end_);
+}
+
+// A line is masked since its interrupt.
+void IrqThread::hold() {
+    if (source_ != Source::message || masked_)
+        return;
+    masked_ = true;
+    device_.mask(device_.device, device_.vector, true);
+}
+
+// Lets the next interrupt come. A device may have swallowed messages meanwhile: its state tells.
+void IrqThread::release() {
+    if (source_ == Source::line)
+        return irq_.acknowledge();
+    if (!masked_)
+        return;
+    masked_ = false;
+    device_.mask(device_.device, device_.vector, false);
+    unserved_ = !turn();
+    if (unserved_)
+        hold();
 }
 
 Counters IrqThread::counters() const {

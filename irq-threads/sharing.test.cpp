@@ -143,12 +143,16 @@ TEST_F(SharedLines, MovesWithoutLoss) {
     one.together = two.together = &together;
     ASSERT_TRUE(thread.attach(one.driver()).ok());
     ASSERT_TRUE(thread.attach(two.driver()).ok());
+    parameters.core = 1;
     ASSERT_TRUE(thread.prepare(second, parameters).ok());
+    parameters.core = 2;
     ASSERT_TRUE(thread.prepare(third, parameters).ok());
-    IrqThread::Place* places[] = {&second, &third, nullptr};
+    EXPECT_EQ(thread.cores(), 7u);
+    EXPECT_FALSE(thread.move(3));
     for (int n = 0; n < 300; ++n) {
-        if (n % 2 == 0)
-            thread.move(places[n / 2 % 3]);
+        if (n % 2 == 0) {
+            EXPECT_TRUE(thread.move((n / 2 + 1) % 3));
+        }
         Device& device = n % 3 ? one : two;
         device.raise();
         device.wait();

@@ -45,6 +45,12 @@ constexpr bool has(Access set, Access bit) {
     return (std::uint32_t(set) & std::uint32_t(bit)) != 0;
 }
 
+// What a device writes, and where, to interrupt: for its MSI registers or a row of its MSI-X table.
+struct InterruptMessage {
+    std::uint64_t address = 0;
+    std::uint32_t data = 0;
+};
+
 using Trap = abi::Trap; // why Vcpu::enter returned
 
 // The registers of a BSD thread in user mode, as they lie in the vCPU page (its first 25 words).

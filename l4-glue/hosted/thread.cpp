@@ -9,6 +9,7 @@ namespace glue {
 namespace hosted {
 namespace {
 constexpr abi::Selector vcpu_notifications = 1000; // selectors of the vCPUs' notifications begin here
+constexpr unsigned first_vector = 0x1'0000;        // messages are lines with numbers from here on
 std::mutex lines_mutex;
 std::map<unsigned, IrqState> lines;
 std::vector<std::thread> threads;
@@ -28,7 +29,20 @@ void deliver(IrqState& line) { // lines_mutex is held
     line.raised = false;
     post(*line.target, line.bits);
 }
+
+InterruptMessage message_of(unsigned line) { // lines_mutex is held
+    if (line < first_vector)
+        return {};
+    return {0xfee0'0000u | std::uint64_t{lines[line].target->core} << 12, line};
+}
 } // namespace
+
+void send_message(const InterruptMessage& message) {
+    std::lock_guard<std::mutex> lock(lines_mutex);
+    auto found = lines.find(message.data);
+    if (found != lines.end())
+        post(*found->second.target, found->second.bits);
+}
 
 void raise_line(unsigned line) {
     std::lock_guard<std::mutex> lock(lines_mutex);
@@ -59,9 +73,10 @@ Notification::Notification(abi::Selector selector) : state_(std::make_shared<hos
     state_->vcpu = &Vcpu::of(CpuId{selector - hosted::vcpu_notifications});
 }
 
-Outcome<Notification> Notification::create(abi::Selector, std::uint32_t) {
+Outcome<Notification> Notification::create(abi::Selector, std::uint32_t core) {
     Notification made;
     made.state_ = std::make_shared<hosted::NotificationState>();
+    made.state_->core = core;
     return made;
 }
 
@@ -122,16 +137,33 @@ Outcome<Irq> Irq::create(abi::Selector, abi::Selector, unsigned line, const Noti
     return made;
 }
 
+Outcome<Irq> Irq::create_message(abi::Selector, abi::Selector, const Notification& notification,
+                                 std::uint64_t bits, unsigned, InterruptMessage& message) {
+    std::lock_guard<std::mutex> lock(hosted::lines_mutex);
+    Irq made;
+    made.line_ = hosted::first_vector;
+    while (hosted::lines.count(made.line_))
+        ++made.line_;
+    hosted::lines[made.line_] = {notification.state_, bits, false, false};
+    message = hosted::message_of(made.line_);
+    return made;
+}
+
+void Irq::destroy() {
+    std::lock_guard<std::mutex> lock(hosted::lines_mutex);
+    hosted::lines.erase(line_);
+}
+
 void Irq::acknowledge() const {
     std::lock_guard<std::mutex> lock(hosted::lines_mutex);
     hosted::lines[line_].masked = false;
     hosted::deliver(hosted::lines[line_]);
 }
 
-Outcome<void> Irq::route(const Notification& notification) const {
+Outcome<InterruptMessage> Irq::route(const Notification& notification) const {
     std::lock_guard<std::mutex> lock(hosted::lines_mutex);
     hosted::lines[line_].target = notification.state_;
-    return {};
+    return hosted::message_of(line_);
 }
 
 Outcome<void> Thread::start(void (*function)(void*), void* argument, void*) const {

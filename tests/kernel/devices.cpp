@@ -54,10 +54,10 @@ volatile std::uint32_t* Device::map(unsigned bar, Word offset, Word pages, Word 
     return reinterpret_cast<volatile std::uint32_t*>(at);
 }
 
-Device find_device(std::uint32_t vendor, std::uint32_t device) {
+Device find_device(std::uint32_t vendor, std::uint32_t device, unsigned after) {
     for (Word slot = 0; slot < 32; ++slot) {
         Device found{0x8000'0000 | slot << 11};
-        if (found.read(0) != (device << 16 | vendor))
+        if (found.read(0) != (device << 16 | vendor) || after-- != 0)
             continue;
         found.write(command, command_memory | command_master);
         return found;
@@ -69,9 +69,9 @@ bool devices_expected() {
     return has_argument("test.devices");
 }
 
-Edu::Edu() : device_(find_device(0x1234, 0x11e8)) {
+Edu::Edu(unsigned number) : device_(find_device(0x1234, 0x11e8, number)) {
     if (device_)
-        registers_ = device_.map(0, 0, 1, 0x4700'0000);
+        registers_ = device_.map(0, 0, 1, 0x4700'0000 + number * page);
 }
 
 void Edu::use_line() const {
@@ -87,6 +87,12 @@ void Edu::use_message(Word address, Word data) const {
     device_.write(msi + 8, static_cast<std::uint32_t>(address >> 32));
     device_.write(msi + 12, static_cast<std::uint32_t>(data));
     device_.write(msi, device_.read(msi) | 0x1'0000);
+}
+
+void Edu::mask_message(bool masked) const {
+    unsigned msi = device_.capability(capability_msi);
+    std::uint32_t enabled = device_.read(msi) & ~0x1'0000u;
+    device_.write(msi, masked ? enabled : enabled | 0x1'0000);
 }
 
 namespace {

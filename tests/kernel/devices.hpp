@@ -17,20 +17,22 @@ struct Device {
     explicit operator bool() const { return address != 0; }
 };
 
-// The first with these vendor and device numbers, with memory and bus mastering on.
-Device find_device(std::uint32_t vendor, std::uint32_t device);
+// The first with these vendor and device numbers, or the one after so many, with memory and bus mastering on.
+Device find_device(std::uint32_t vendor, std::uint32_t device, unsigned after = 0);
 // Whether the machine was started with the devices of tests/kernel/run: then they have to be found.
 bool devices_expected();
 
 // An educational device: it interrupts when its register is written, by its line or by one message.
 class Edu {
 public:
-    Edu();
+    explicit Edu(unsigned number = 0);
     explicit operator bool() const { return static_cast<bool>(device_); }
     void raise() const { registers_[0x60 / 4] = 1; }
     void lower() const { registers_[0x64 / 4] = 1; }
+    bool raised() const { return registers_[0x24 / 4] != 0; }
     void use_line() const;
     void use_message(Word address, Word data) const;
+    void mask_message(bool masked) const; // what is raised meanwhile is not sent afterwards
 
 private:
     Device device_;
@@ -45,6 +47,7 @@ public:
     explicit operator bool() const { return static_cast<bool>(device_); }
     void use_message(unsigned queue, Word address, Word data) const;
     void mask(unsigned queue, bool masked) const;
+    bool masked(unsigned queue) const { return table_[4 * queue + 3] & 1; }
     void raise(unsigned queue) const;
     void stop() const;
 

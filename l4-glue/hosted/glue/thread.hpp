@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // L4 objects of the hosted platform, for tests of IRQ threads: notifications by condition variables, timers
-// by the notification's own deadline, interrupt lines that the test raises, threads as Linux threads. There
-// are no I/O ports: tests bring a simulated device.
+// by the notification's own deadline, interrupt lines and messages that the test raises, threads as Linux
+// threads. There are no I/O ports: tests bring a simulated device.
 #pragma once
 
 #include "glue/vcpu.hpp"
@@ -19,6 +19,7 @@ struct NotificationState {
     std::uint64_t timer_bits = 0; // raised at timer
     Ticks timer = no_deadline;
     Vcpu* vcpu = nullptr; // or: signals go to this vCPU
+    std::uint32_t core = 0;
 };
 struct IrqState {
     std::shared_ptr<NotificationState> target;
@@ -27,6 +28,8 @@ struct IrqState {
 };
 // The test's side of Irq: raises a line; it is delivered when the line is not masked.
 void raise_line(unsigned line);
+// What a device does that interrupts by messages. Nothing happens if nobody has the message any more.
+void send_message(const InterruptMessage& message);
 // Waits for the end of all threads that were started.
 void join_threads();
 } // namespace hosted
@@ -62,8 +65,12 @@ class Irq {
 public:
     static Outcome<Irq> create(abi::Selector irqs, abi::Selector pool, unsigned line,
                                const Notification& notification, std::uint64_t bits, unsigned priority = 0);
+    static Outcome<Irq> create_message(abi::Selector irqs, abi::Selector pool,
+                                       const Notification& notification, std::uint64_t bits,
+                                       unsigned priority, InterruptMessage& message);
     void acknowledge() const;
-    Outcome<void> route(const Notification& notification) const;
+    Outcome<InterruptMessage> route(const Notification& notification) const;
+    void destroy();
 
 private:
     unsigned line_ = 0;

@@ -60,10 +60,12 @@ private:
     abi::Selector selector_ = 0;
 };
 
-// An interrupt line bound to a notification of the same pool. It waits while a realtime thread above the
-// priority of its handler runs.
+// An interrupt bound to a notification of the same pool: a line, or a message that a device sends. It waits
+// while a realtime thread above the priority of its handler runs.
 class Irq {
 public:
+    Irq() = default;
+    explicit Irq(abi::Selector selector) : selector_(selector) {}
     static Outcome<Irq> create(abi::Selector irqs, abi::Selector pool, unsigned line,
                                const Notification& notification, std::uint64_t bits, unsigned priority = 0) {
         Irq made;
@@ -73,13 +75,36 @@ public:
                                          bits)));
         return made;
     }
-    void acknowledge() const { (void)native::invoke(abi::Operation::irq_acknowledge, selector_); }
-    // Delivers it to another notification of its pool, and that one's core, from now on.
-    Outcome<void> route(const Notification& notification) const {
-        return native::check(native::invoke(abi::Operation::irq_route, selector_, notification.selector()));
+    // A message (MSI, MSI-X): `message` is what has to be programmed into the device. Edges, never masked.
+    static Outcome<Irq> create_message(abi::Selector irqs, abi::Selector pool,
+                                       const Notification& notification, std::uint64_t bits,
+                                       unsigned priority, InterruptMessage& message) {
+        Irq made(allocate_selector());
+        message = TRY(message_of(native::invoke(abi::Operation::msi_create, irqs, made.selector_, pool,
+                                                notification.selector(), bits, priority)));
+        return made;
     }
+    // Unmasks a line; nothing for a message.
+    void acknowledge() const { (void)native::invoke(abi::Operation::irq_acknowledge, selector_); }
+    // Delivers it to another notification of its pool, and that one's core, from now on. A device that sends
+    // messages has to be programmed with the new one; what it sends as before is delivered, too.
+    Outcome<InterruptMessage> route(const Notification& notification) const {
+        return message_of(native::invoke(abi::Operation::irq_route, selector_, notification.selector()));
+    }
+    // Ends it: a line is masked, and free for others.
+    void destroy() {
+        (void)native::invoke(abi::Operation::capability_delete, start_task, selector_);
+        free_selector(selector_);
+        selector_ = 0;
+    }
+    abi::Selector selector() const { return selector_; }
 
 private:
+    static Outcome<InterruptMessage> message_of(const native::Reply& reply) {
+        if (!reply.ok())
+            return Failure(reply.error);
+        return InterruptMessage{reply.value, static_cast<std::uint32_t>(reply.second)};
+    }
     abi::Selector selector_ = 0;
 };
 
