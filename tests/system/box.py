@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Running single commands in a jail: on the kernel in a box, or hosted, as run_tests.py says."""
+import functools
+import os
 import pathlib
 import subprocess
-import os
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIBELLE = ROOT / "build" / "libelle"
@@ -11,6 +12,8 @@ ECHO_JAIL = ROOT / "build" / "native" / "tests" / "echo_jail"
 
 
 platform = "native"
+test = ""  # the running test's name without its platform
+outcomes = {}  # by platform, then by test: what each command of it came to, in order
 
 
 def native_only(test):
@@ -31,11 +34,23 @@ def libelle(*arguments, stdin=b"", limit=120, personality=None):
     environment = dict(os.environ)
     if personality:
         environment["LIBELLE_PERSONALITY"] = str(personality)
-    return subprocess.run([LIBELLE, *map(str, arguments)], input=stdin, capture_output=True, timeout=limit, env=environment)
+    done = subprocess.run([LIBELLE, *map(str, arguments)], input=stdin, capture_output=True, timeout=limit, env=environment)
+    if arguments[0] == "run":
+        command = [str(each) for each in arguments if not str(each).startswith("--platform=")]
+        outcomes.setdefault(platform, {}).setdefault(test, []).append((command, done.returncode, done.stdout))
+    return done
+
+
+@functools.cache
+def image_file(directory):
+    """One image for both platforms."""
+    file = directory.with_suffix(".img")
+    subprocess.run([LIBELLE, "mkimage", directory, file], check=True)
+    return file
 
 
 def run(os_name, *command, options=(), stdin=b"", limit=120, image=None):
-    image = image or IMAGES / os_name
+    image = image_file(image or IMAGES / os_name)
     return libelle("run", "--abi", os_name, "--time-limit", limit - 20, *options, image, "--", *command, stdin=stdin, limit=limit)
 
 

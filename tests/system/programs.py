@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Small programs of different kinds print in a jail what they print on the host."""
+import hashlib
+import shutil
 import signal
 import subprocess
 import time
@@ -16,6 +18,13 @@ def both(program, *arguments, **options):
 
 def test_files():
     both("files")
+
+
+def test_files_that_are_left():
+    try:
+        both("leaves", "/tmp/files-test", "files", "keep")
+    finally:
+        shutil.rmtree("/tmp/files-test", ignore_errors=True)  # of the host's run
 
 
 def test_process_tree():
@@ -81,12 +90,19 @@ def test_interrupt_stops_cleanly():
 
 
 def test_bundler():
-    """A big Go program from the npm registry: its bundle is the one that its Linux build makes here."""
+    """A big Go program from the npm registry: its bundle is the one that its Linux build makes here, printed and as a file."""
+    expected = (ROOT / "build/expected/bundle.js").read_bytes()
+    command = ["/bin/esbuild", "index.js", "--bundle", "--minify", "--log-level=error"]
     for cpus in ("1", "2"):
-        done = run("freebsd", "/bin/esbuild", "index.js", "--bundle", "--minify", "--log-level=error", image=IMAGES / "bundler",
+        prefix, result = ([], []) if cpus == "1" else (["/bin/leaves", "/tmp/out"], ["--outfile=/tmp/out/bundle.js"])
+        done = run("freebsd", *prefix, *command, *result, image=IMAGES / "bundler",
                    options=["--memory", "512M", "--directory", "/src", "--cpus", cpus], limit=300)
         assert done.returncode == 0, (cpus, done.returncode, done.stderr[-800:])
-        assert done.stdout == (ROOT / "build/expected/bundle.js").read_bytes(), f"{cpus} vCPUs: a different bundle"
+        if cpus == "1":
+            assert done.stdout == expected, "a different bundle"
+        else:
+            line = f"/tmp/out/bundle.js -rw-r--r-- {len(expected)} {hashlib.sha256(expected).hexdigest()}"
+            assert done.stdout.decode().splitlines()[1:] == [line], done.stdout[-500:]
 
 
 @native_only

@@ -4,7 +4,8 @@
 
 usage: run_tests.py [SUBSTRING…]   only tests whose name contains one of the substrings; a name begins with its platform,
                                    such as hosted.programs.test_files
-Each test is a function test_*; it fails by an exception. The last line printed is `N passed, N failed, N skipped`.
+Each test is a function test_*; it fails by an exception. What ran on both platforms is compared at the end (same.py). The last
+line printed is `N passed, N failed, N skipped`.
 """
 import inspect
 import sys
@@ -15,6 +16,7 @@ import bad_input
 import box
 import faults
 import programs
+import same
 import work
 
 
@@ -34,6 +36,7 @@ def main():
                 if box.platform == "hosted" and hasattr(test, "native_only"):
                     continue
                 start = time.monotonic()
+                box.test = f"{module.__name__}.{function}"
                 try:
                     test()
                     passed += 1
@@ -45,6 +48,15 @@ def main():
                     failed.append(name)
                     verdict = "FAILED: " + "".join(traceback.format_exception_only(type(error), error)).strip()
                 print(f"{name}: {verdict} ({time.monotonic() - start:.1f} s)", flush=True)
+    for test, difference in same.differences().items():
+        print(f"same.{test}: {'FAILED: ' + difference if difference else 'ok'}", flush=True)
+        passed += difference is None
+        failed += [f"same.{test}"] if difference else []
+    if not wanted:
+        missing = same.missing_programs()
+        print(f"same.every_program: {f'FAILED: not compared: {missing}' if missing else 'ok'}")
+        passed += not missing
+        failed += ["same.every_program"] if missing else []
     print(f"{passed} passed, {len(failed)} failed, {skipped} skipped")
     return 1 if failed else 0
 
