@@ -128,7 +128,7 @@ const char* Task::build(Memory& memory, const TaskParameters& p) {
 
     thread_ = glue::allocate_selector();
     event_ = glue::allocate_selector();
-    abi::Selector event = glue::allocate_selector();
+    abi::Selector event = event_origin_ = glue::allocate_selector();
     step("event", invoke(Operation::notification_create, pool_, event, p.cores[0]));
     step("event", invoke(Operation::capability_copy, abi::root_task, event_, abi::root_task, event,
                          abi::notification_right::signal, child_doorbell));
@@ -170,7 +170,7 @@ void Task::destroy() {
     if (!pool_)
         return;
     (void)invoke(Operation::pool_destroy, pool_);
-    pool_ = task_ = thread_ = event_ = 0;
+    pool_ = task_ = thread_ = event_ = event_origin_ = 0;
 }
 
 void Task::ring() const {

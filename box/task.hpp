@@ -37,10 +37,15 @@ public:
     glue::Ticks consumed() const;
     abi::ThreadState state() const;
 
+    // For what it is given besides: its capability table and what pays; 0 when it does not exist.
+    abi::Selector selector() const { return task_; }
+    abi::Selector pool() const { return pool_; }
+    abi::Selector event() const { return event_origin_; } // its start_event, with all rights
+
 private:
     const char* build(Memory& memory, const TaskParameters& parameters);
 
-    abi::Selector pool_ = 0, task_ = 0, thread_ = 0, event_ = 0;
+    abi::Selector pool_ = 0, task_ = 0, thread_ = 0, event_ = 0, event_origin_ = 0;
     Piece ram_;
 };
 

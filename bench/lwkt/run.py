@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Path lengths of LWKT in instructions, under -icount, and of what crosses cores in nanoseconds of plain emulation; beside
-them (hosted_…) the same on the hosted platform, a Linux process on this machine, in nanoseconds.
+"""Path lengths of LWKT in instructions, under -icount, and of what crosses cores in nanoseconds of plain emulation; the stages
+of an interrupt on its way through a driver in another task (irq_…), of 95 in 100; beside them (hosted_…) the same on the hosted platform, a Linux process on this machine, in nanoseconds.
 usage: run.py BUILD_DIRECTORY"""
 import json, pathlib, subprocess, sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tests/lwkt"))
+tests = pathlib.Path(__file__).resolve().parent.parent.parent / "tests"
+sys.path[:0] = [str(tests / "lwkt"), str(tests / "irq")]
+from chain import counted_figures
 from jail import run
 
 build = pathlib.Path(sys.argv[1])
@@ -30,6 +32,8 @@ def hosted(cpus):
 CROSSING = ("ipiq_call", "wakeup_other_core", "wakeup_to_run_other_core")
 for name, value in native(1, "--icount").items():
     print(json.dumps({"name": name, "value": value, "unit": "instructions"}))
+for name, value in counted_figures(build).items():
+    print(json.dumps({"name": "irq_" + name, "value": value, "unit": "instructions"}))
 for prefix, one, two in (("", {}, native(2)), ("hosted_", hosted(1), hosted(2))):
     for name, value in {**one, **{name: two[name] for name in CROSSING}}.items():
         print(json.dumps({"name": prefix + name, "value": value, "unit": "ns"}))

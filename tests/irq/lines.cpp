@@ -42,23 +42,6 @@ struct Driver {
     }
 };
 
-// Which of the lines of PCI devices a device has; only the firmware's language could say.
-unsigned line_of(const Edu& device) {
-    constexpr unsigned first = 16, lines = 8;
-    Selector notification = make_notification(), irqs[lines];
-    for (unsigned i = 0; i < lines; ++i) {
-        irqs[i] = new_selector();
-        must("line", invoke(Operation::irq_create, abi::root_irqs, irqs[i], abi::root_pool,
-                            abi::interrupt_line(first + i), notification, 1u << i));
-    }
-    device.raise();
-    Word bits = invoke(Operation::wait, notification).value;
-    device.lower();
-    for (Selector irq : irqs)
-        must("delete", invoke(Operation::capability_delete, abi::root_task, irq));
-    return first + static_cast<unsigned>(__builtin_ctzll(bits | 1u << lines));
-}
-
 struct Line {
     Driver one{0}, two{1};
     unsigned number = 0;

@@ -19,6 +19,9 @@ inline unsigned core_or_last(unsigned core) {
     return core < core_count() ? core : core_count() - 1;
 }
 
+// Which of the lines of PCI devices a device has; only the firmware's language could say.
+unsigned line_of(const Edu& device);
+
 // What an IRQ thread needs, from a pool: a stack, a message buffer and time, by default without limit.
 irq::IrqThread::Parameters irq_parameters(unsigned core, glue::Ticks budget = {}, glue::Ticks period = {},
                                           Selector pool = abi::root_pool);

@@ -37,16 +37,20 @@ unsigned Device::capability(unsigned id) const {
     return 0;
 }
 
+Word Device::base(unsigned bar) const {
+    return read(first_bar + 4 * bar) & ~0xfu;
+}
+
 volatile std::uint32_t* Device::map(unsigned bar, Word offset, Word pages, Word at) const {
     static Selector binding = [] {
         Selector made = new_selector();
         must("bind", invoke(Operation::bind, abi::root_task, made, abi::root_pool, abi::root_devices));
         return made;
     }();
-    Word base = (read(first_bar + 4 * bar) & ~0xfu) + offset;
+    Word from = base(bar) + offset;
     for (Word done = 0; done < pages;) {
         Reply reply =
-            invoke(Operation::map, binding, at + done * page, base - boot().devices_base + done * page,
+            invoke(Operation::map, binding, at + done * page, from - boot().devices_base + done * page,
                    pages - done, abi::map_read | abi::map_write | abi::map_uncached | abi::map_replace);
         must("map a device", reply);
         done += reply.value;

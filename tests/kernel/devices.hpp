@@ -12,7 +12,8 @@ struct Device {
     std::uint32_t read(unsigned offset) const;
     void write(unsigned offset, std::uint32_t value) const;
     unsigned capability(unsigned id) const; // its offset, or 0
-    // Maps `pages` of a base address register, from `offset` on.
+    Word base(unsigned bar) const;          // physical address of a base address register
+    // Maps `pages` of one, from `offset` on.
     volatile std::uint32_t* map(unsigned bar, Word offset, Word pages, Word at) const;
     explicit operator bool() const { return address != 0; }
 };
@@ -26,6 +27,7 @@ bool devices_expected();
 class Edu {
 public:
     explicit Edu(unsigned number = 0);
+    Word registers() const { return device_.base(0); } // physical address of their page
     explicit operator bool() const { return static_cast<bool>(device_); }
     void raise() const { registers_[0x60 / 4] = 1; }
     void lower() const { registers_[0x64 / 4] = 1; }
