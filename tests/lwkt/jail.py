@@ -26,8 +26,9 @@ def run(build, program, cpus, *options, limit=120):
         return done.returncode, done.stdout, done.stderr
 
 
-def run_on_one_core(build, program, cpus, limit=120):
-    """The same under -icount, with all vCPUs of the jail on one core."""
+def run_on_one_core(build, program, cpus, jails=1, limit=120, icount=True):
+    """Several jails on one core, which all their vCPUs share, each running the program; under -icount, or in plain
+    emulation. (exit status, [stdout of each], stderr)."""
     build = pathlib.Path(build)
     with tempfile.TemporaryDirectory() as folder:
         image = pathlib.Path(folder, "image")
@@ -37,9 +38,12 @@ def run_on_one_core(build, program, cpus, limit=120):
         command.chmod(0o755)
         config = pathlib.Path(folder, "BOX.conf")
         cpuset = ", ".join(["0"] * cpus)
-        config.write_text(f"cores = 1;\njail {{ path = {image}; memory = 32M; cpus = {cpus}; cpuset = {cpuset}; command = /none; }}\n")
+        names = [f"jail{n}" for n in range(jails)]
+        config.write_text("cores = 1;\n" + "".join(
+            f"{name} {{ path = {image}; memory = 32M; cpus = {cpus}; cpuset = {cpuset}; command = /none; }}\n" for name in names))
         environment = dict(os.environ, LIBELLE_NATIVE=str(build / "native"), LIBELLE_PERSONALITY=str(build / "native" / program))
-        done = subprocess.run([build / "libelle", "up", "--icount", "--time-limit", str(limit), "--output", folder, config],
+        done = subprocess.run([build / "libelle", "up", *(["--icount"] if icount else []), "--time-limit", str(limit),
+                               "--output", folder, config],
                               env=environment, capture_output=True, text=True, timeout=limit + 60)
-        output = pathlib.Path(folder, "jail.stdout")
-        return done.returncode, output.read_text() if output.exists() else "", done.stderr
+        outputs = [pathlib.Path(folder, f"{name}.stdout") for name in names]
+        return done.returncode, [output.read_text() if output.exists() else "" for output in outputs], done.stderr

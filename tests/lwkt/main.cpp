@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // LWKT under stress on the kernel, with real upcalls, kicks and deadlines; the host's unit tests cover the
 // same ground under sanitizers. Each check prints a line; the exit status is the number of failures.
-#include "irq-threads/irq_thread.hpp"
-#include "irq-threads/queue.hpp"
-#include "lwkt/irq.hpp"
-#include "tests/lwkt/support.hpp"
+#include "tests/lwkt/stress.hpp"
 
 using namespace lwkt;
 using namespace lwkt::native;
 
 namespace {
-
 unsigned failures;
+}
 
 void report(const char* name, bool good) {
     print(name);
     print(good ? ": ok\n" : ": FAILED\n");
     failures += !good;
 }
+
+namespace {
 
 glue::Nanoseconds after(std::uint64_t nanoseconds) {
     return glue::Clock::now() + glue::Nanoseconds{nanoseconds};
@@ -314,66 +313,6 @@ void slab() {
     report("memory keeps its contents and comes back", heap.wrong == 0 && allocated == 0);
 }
 
-// The chain of an interrupt: an L4 thread above the vCPU, its queue, the event bit, the interrupt thread. The
-// thread that is preempted loops without a system call.
-struct Chain {
-    irq::Queue<std::uint64_t, 256> queue;
-    irq::IrqThread thread;
-    InterruptHandler handler;
-    std::uint64_t received = 0, wrong = 0, made = 0, longest = 0;
-    static constexpr unsigned bit = glue::Vcpu::event_irq_shift + 1;
-    alignas(16) std::byte stack[8192];
-
-    static bool top(void* self) {
-        auto& c = *static_cast<Chain*>(self);
-        ++c.made;
-        return c.queue.push(glue::Clock::ticks().value);
-    }
-    static void bottom(void* self) {
-        auto& c = *static_cast<Chain*>(self);
-        std::uint64_t sent, now = glue::Clock::ticks().value;
-        while (c.queue.pop(sent)) {
-            __atomic_fetch_add(&c.received, 1, __ATOMIC_RELAXED);
-            c.wrong += sent > now;
-            c.longest = now - sent > c.longest ? now - sent : c.longest;
-        }
-    }
-};
-
-bool start_chain(Chain& chain) {
-    auto core = glue::start().core[0];
-    unsigned priority = glue::start().priority + 1;
-    auto target = glue::Notification(glue::Vcpu::of(CpuId{0}).notification()).badged(1u << Chain::bit);
-    if (!target.ok() || !chain.handler.attach(CpuId{0}, Chain::bit, Chain::bottom, &chain, "timer").ok())
-        return false;
-    irq::IrqThread::Parameters p;
-    p.pool = glue::start_pool;
-    p.core = core;
-    p.priority = priority;
-    p.scheduling = glue::start_irq_scheduling;
-    p.buffer = glue::buffer_address + 0x8000;
-    p.stack = chain.stack;
-    p.stack_size = sizeof chain.stack;
-    p.top_half = Chain::top;
-    p.argument = &chain;
-    p.target = target.value();
-    return chain.thread.start_periodic(p, glue::Clock::now(), glue::Nanoseconds{500'000}).ok();
-}
-
-void interrupts() {
-    static Chain chain;
-    if (!start_chain(chain))
-        return report("an IRQ thread starts", false);
-    while (__atomic_load_n(&chain.received, __ATOMIC_RELAXED) < 100)
-        asm volatile("pause");
-    chain.thread.stop();
-    chain.handler.detach();
-    report("an IRQ thread's events preempt a loop", chain.wrong == 0 && chain.handler.runs() != 0);
-    print("  longest from top half to interrupt thread: ");
-    print(chain.longest * 1'000'000 / (glue::Clock::ticks_per_second() / 1000));
-    print(" ns\n");
-}
-
 void main(void*) {
     print("lwkt on ");
     print(cpu_count());
@@ -385,6 +324,7 @@ void main(void*) {
     preemption();
     timers();
     interrupts();
+    soft_interrupts();
     slab();
     end(failures);
 }
