@@ -15,9 +15,10 @@ struct Knote;
 /// How ready one direction of a file is; what poll, select and EVFILT_READ/WRITE are answered from.
 struct Readiness {
     bool ready = false;
-    bool eof = false;         // no more will come, or nobody reads (EV_EOF, POLLHUP)
+    bool eof = false;         // no more will come, or nobody reads (EV_EOF)
     std::int64_t amount = 0;  // bytes to read or space to write, for kevent's data
     std::uint32_t fflags = 0; // errno of a broken socket
+    bool hangup = false;      // the connection is gone (POLLHUP)
 };
 
 /// One (call, file) pair of a sleeping poll or select.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bsd-personality/kern/kqueue.hpp"
+#include "bsd-personality/kern/uipc_rights.hpp"
 #include "bsd-personality/vfs/locks.hpp"
 #include "lwkt/slab.hpp"
 
@@ -82,9 +83,14 @@ void FileTable::unref() {
     for (Kqueue* queue = kqueues; queue; queue = queue->next_in_table)
         queue->forget_table();
     kqueues = nullptr;
+    bool flying = false;
     for (int fd = 0; fd < used_; fd++)
-        if (slots_[fd].file)
-            slots_[fd].file->unref();
+        if (File* file = slots_[fd].file) {
+            flying |= is_in_flight(*file);
+            file->unref();
+        }
+    if (flying)
+        collect_sockets();
     if (slots_)
         lwkt::release(slots_, static_cast<std::size_t>(size_) * sizeof(Descriptor));
     lwkt::destroy(this);
@@ -143,7 +149,10 @@ void FileTable::clear(int fd) {
         used_--;
     if (Vnode* vnode = file->vnode())
         release_process_locks(*vnode, *this);
+    const bool flying = is_in_flight(*file);
     file->unref();
+    if (flying) // what remains of it may lie in its own buffer
+        collect_sockets();
 }
 
 SysResult<int> FileTable::duplicate(int from, int to, bool close_on_exec) {

@@ -16,6 +16,7 @@ struct Lwp;
 struct Proc;
 struct Attributes;
 class Kqueue;
+class Socket;
 class Vnode;
 
 namespace vm {
@@ -44,6 +45,7 @@ enum OpenFlag : std::uint32_t {
     open_exec = 0x4'0000,
     open_close_on_exec = 0x10'0000,
     open_path_only = 0x40'0000,
+    open_no_sigpipe = 0x8000'0000, // of a socket: SO_NOSIGPIPE
 };
 
 /// Numbers of FreeBSD's DTYPE_; kern.file and F_KINFO show them.
@@ -95,6 +97,8 @@ public:
     virtual EventSource* events(Direction direction);
     /// Null unless it is a vnode's file.
     virtual Vnode* vnode() { return nullptr; }
+    /// Null unless it is a socket.
+    virtual Socket* socket() { return nullptr; }
     /// The object behind mmap. Errors: ENODEV (cannot be mapped), ENOMEM. Borrowed from the file.
     virtual SysResult<vm::Object*> mapping(Lwp& lwp);
 
@@ -152,6 +156,11 @@ public:
     /// One more than the highest open descriptor.
     int end() const { return used_; }
     int open_count() const;
+    /// Whether `descriptors` more could be installed.
+    bool has_room(std::uint32_t descriptors) const {
+        return descriptors == 0 ||
+               static_cast<std::int64_t>(open_count()) + descriptors <= static_cast<std::int64_t>(maximum_);
+    }
     void set_limit(int descriptors) { maximum_ = descriptors; }
 
     Kqueue* kqueues = nullptr; // all that were made through this table; they watch its descriptors

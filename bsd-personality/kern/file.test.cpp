@@ -19,7 +19,7 @@ struct FileTest : testing::Test, test::Process {
         auto fd = files.install(std::move(file), close_on_exec);
         return fd.ok() ? fd.take() : -1;
     }
-    PipePair make_pipe(std::uint32_t flags = 0) { return TRY_VALUE(create_pipe(FileType::pipe, flags)); }
+    PipePair make_pipe(std::uint32_t flags = 0) { return TRY_VALUE(create_pipe(flags)); }
     Errno write(File& file, std::string bytes, std::size_t* moved = nullptr) {
         Uio uio(bytes.data(), bytes.size());
         auto result = file.write(lwp, uio, nullptr);

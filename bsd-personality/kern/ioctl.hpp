@@ -15,7 +15,9 @@ constexpr unsigned ioc_length(std::uint64_t command) {
 
 inline constexpr std::uint64_t fioclex = 0x2000'6601, fionclex = 0x2000'6602, fionread = 0x4004'667f,
                                fionbio = 0x8004'667e, fioasync = 0x8004'667d, fiosetown = 0x8004'667c,
-                               fiogetown = 0x4004'667b, fiodtype = 0x4004'667a;
+                               fiogetown = 0x4004'667b, fiodtype = 0x4004'667a, fionwrite = 0x4004'6677,
+                               fionspace = 0x4004'6676;
+inline constexpr std::uint64_t siocspgrp = 0x8004'7308, siocgpgrp = 0x4004'7309, siocatmark = 0x4004'7307;
 inline constexpr std::uint64_t tiocgeta = 0x402c'7413, tiocgwinsz = 0x4008'7468, tiocgpgrp = 0x4004'7477;
 
 } // namespace bsd

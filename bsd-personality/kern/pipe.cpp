@@ -81,8 +81,8 @@ void Channel::wake_readers() {
 
 Readiness Channel::readiness(Direction direction) const {
     if (direction == Direction::read)
-        return {used_ != 0 || writer_gone, writer_gone, used_, 0};
-    return {space() >= pipe_atomic || reader_gone, reader_gone, space(), 0};
+        return {used_ != 0 || writer_gone, writer_gone, used_, 0, writer_gone};
+    return {space() >= pipe_atomic || reader_gone, reader_gone, space(), 0, reader_gone};
 }
 
 void Channel::close_reader() {
@@ -196,8 +196,8 @@ SysResult<int> PipeEnd::ioctl(Lwp&, std::uint64_t command, void* argument) {
 
 SysResult<void> PipeEnd::attributes(Lwp&, Attributes& out) {
     out = {};
-    out.type = type == FileType::socket ? VnodeType::socket : VnodeType::fifo;
-    out.mode = type == FileType::socket ? 0777 : 0600;
+    out.type = VnodeType::fifo;
+    out.mode = 0600;
     out.inode = pipe_.inode;
     out.links = 0;
     out.size = in().used();
@@ -214,29 +214,23 @@ EventSource* PipeEnd::events(Direction direction) {
     return direction == Direction::read ? &in().readers : &out().writers;
 }
 
-void PipeEnd::shutdown(int how) {
-    if (how != 1)
-        in().close_reader();
-    if (how != 0)
-        out().close_writer();
-}
-
 void PipeEnd::destroy() {
-    shutdown(2);
+    in().close_reader();
+    out().close_writer();
     if (--pipe_.ends == 0)
         lwkt::destroy(&pipe_);
     lwkt::destroy(this);
 }
 
-SysResult<PipePair> create_pipe(FileType kind, std::uint32_t flags) {
+SysResult<PipePair> create_pipe(std::uint32_t flags) {
     static std::uint64_t next_inode = 1; // guarded by giant
     auto* pipe = lwkt::construct<Pipe>();
     if (!pipe)
         return Failure(Errno::enomem);
     pipe->inode = next_inode++;
     pipe->birth = wall_clock();
-    auto* first = lwkt::construct<PipeEnd>(kind, open_read_write | flags, *pipe, 0u);
-    auto* second = first ? lwkt::construct<PipeEnd>(kind, open_read_write | flags, *pipe, 1u) : nullptr;
+    auto* first = lwkt::construct<PipeEnd>(open_read_write | flags, *pipe, 0u);
+    auto* second = first ? lwkt::construct<PipeEnd>(open_read_write | flags, *pipe, 1u) : nullptr;
     if (!second) {
         lwkt::destroy(first);
         lwkt::destroy(pipe);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Pipes: a pair of byte channels between two open files. As in FreeBSD both directions work; a buffer comes
-// with the first byte, so the direction that nobody uses costs nothing. Local stream sockets (socketpair) are
-// the same pair with another file type. Under the giant token.
+// with the first byte, so the direction that nobody uses costs nothing. Under the giant token.
 #pragma once
 
 #include "bsd-personality/kern/file.hpp"
@@ -61,8 +60,8 @@ struct Pipe {
 
 class PipeEnd final : public File {
 public:
-    PipeEnd(FileType kind, std::uint32_t flags, Pipe& pipe, unsigned side)
-        : File(kind, flags), pipe_(pipe), side_(side) {}
+    PipeEnd(std::uint32_t open_flags, Pipe& pipe, unsigned side)
+        : File(FileType::pipe, open_flags), pipe_(pipe), side_(side) {}
     ~PipeEnd() = default;
 
     SysResult<void> read(Lwp& lwp, Uio& uio, const std::int64_t* position) override;
@@ -73,8 +72,6 @@ public:
     SysResult<void> attributes(Lwp& lwp, Attributes& out) override;
     Readiness readiness(Direction direction) override;
     EventSource* events(Direction direction) override;
-    /// shutdown(2) of sockets: 0 reading, 1 writing, 2 both.
-    void shutdown(int how);
 
 private:
     void destroy() override;
@@ -88,7 +85,7 @@ private:
 struct PipePair {
     FileRef first, second; // pipe(2): first is read, second written
 };
-/// `kind` pipe or socket; `flags` of OpenFlag (open_nonblock). Errors: ENOMEM.
-SysResult<PipePair> create_pipe(FileType kind, std::uint32_t flags);
+/// `flags` of OpenFlag (open_nonblock). Errors: ENOMEM.
+SysResult<PipePair> create_pipe(std::uint32_t flags);
 
 } // namespace bsd

@@ -2,23 +2,23 @@
 // read, write and their relatives; lseek.
 #include "bsd-personality/kern/signal.hpp"
 #include "bsd-personality/sys/file_arguments.hpp"
-#include "lwkt/slab.hpp"
+#include "bsd-personality/sys/vector_argument.hpp"
 
 namespace bsd {
 
 namespace {
 
-constexpr std::uint64_t largest_transfer = 0x7fff'ffff'ffff'ffff;
-
 // A transfer that stopped half way reports what it moved, unless nothing was.
-SysResult<Return> finish(Lwp& lwp, SysResult<void> result, std::uint64_t total, const Uio& uio,
-                         bool writing) {
+SysResult<Return> finish(Lwp& lwp, const File& file, SysResult<void> result, std::uint64_t total,
+                         const Uio& uio, bool writing) {
     std::uint64_t moved = total - uio.residual();
     if (!result.ok()) {
-        if (writing && result.error() == Errno::epipe)
-            post_kernel_signal(lwp.proc, sigpipe);
-        else if (moved != 0)
+        if (writing && result.error() == Errno::epipe) {
+            if (!(file.flags & open_no_sigpipe))
+                post_kernel_signal(lwp.proc, sigpipe);
+        } else if (moved != 0) {
             return Return(moved);
+        }
         return Failure(result.error());
     }
     return Return(moved);
@@ -36,8 +36,8 @@ SysResult<Return> transfer(Lwp& lwp, int fd, Uio& uio, bool writing, const std::
     FileRef file(borrowed);
     if (position && *position < 0 && (!file->vnode() || file->vnode()->type != VnodeType::character))
         return Failure(file->vnode() ? Errno::einval : Errno::espipe);
-    return finish(lwp, writing ? file->write(lwp, uio, position) : file->read(lwp, uio, position), total, uio,
-                  writing);
+    return finish(lwp, *file, writing ? file->write(lwp, uio, position) : file->read(lwp, uio, position),
+                  total, uio, writing);
 }
 
 SysResult<Return> single(Lwp& lwp, const SystemCall& call, bool writing, const std::int64_t* position) {
@@ -49,34 +49,12 @@ SysResult<Return> single(Lwp& lwp, const SystemCall& call, bool writing, const s
 }
 
 SysResult<Return> vectored(Lwp& lwp, const SystemCall& call, bool writing, const std::int64_t* position) {
-    constexpr std::uint32_t on_stack = 8, most_vectors = 1024;
     std::uint32_t count = call.natural(2);
-    if (count > most_vectors || count == 0)
+    if (count > VectorArgument::most || count == 0)
         return Failure(Errno::einval);
-    struct Vectors {
-        IoVector few[on_stack];
-        IoVector* all = few;
-        std::uint32_t size = 0;
-        ~Vectors() {
-            if (all != few)
-                lwkt::release(all, size);
-        }
-    } vectors;
-    vectors.size = count * static_cast<std::uint32_t>(sizeof(IoVector));
-    if (count > on_stack) {
-        if (shared_mode())
-            return Failure(Errno::eexclusive);
-        auto* memory = static_cast<IoVector*>(lwkt::allocate(vectors.size));
-        if (!memory)
-            return Failure(Errno::enomem);
-        vectors.all = memory;
-    }
-    TRY(copyin(*lwp.proc.vmspace, call.address(1), vectors.all, vectors.size));
-    std::uint64_t total = 0;
-    for (std::uint32_t i = 0; i < count; i++)
-        if (__builtin_add_overflow(total, vectors.all[i].length, &total) || total > largest_transfer)
-            return Failure(Errno::einval);
-    Uio uio(*lwp.proc.vmspace, vectors.all, count, total);
+    VectorArgument vectors;
+    TRY(vectors.copy_in(lwp, call.address(1), count));
+    Uio uio(*lwp.proc.vmspace, vectors.vectors(), count, vectors.total());
     return transfer(lwp, call.integer(0), uio, writing, position);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// pipe, pipe2, socketpair (local streams).
+// pipe, pipe2.
 #include "bsd-personality/kern/pipe.hpp"
 
 #include "bsd-personality/sys/file_arguments.hpp"
@@ -39,7 +39,7 @@ SysResult<Return> put_pair(Lwp& lwp, Descriptors pair, UserAddress to) {
 } // namespace
 
 SysResult<Return> sys_pipe(Lwp& lwp, const SystemCall&) { // descriptors in rax and rdx
-    Descriptors pair = TRY(install_pair(lwp, TRY(create_pipe(FileType::pipe, 0)), false));
+    Descriptors pair = TRY(install_pair(lwp, TRY(create_pipe(0)), false));
     return Return(static_cast<std::uint64_t>(pair.fd[0]), static_cast<std::uint64_t>(pair.fd[1]));
 }
 
@@ -47,26 +47,12 @@ SysResult<Return> sys_pipe2(Lwp& lwp, const SystemCall& call) {
     std::uint32_t flags = open_argument(lwp, call.natural(1));
     if (flags & ~(open_close_on_exec | open_nonblock))
         return Failure(Errno::einval);
-    PipePair made = TRY(create_pipe(FileType::pipe, flags & open_nonblock));
+    PipePair made = TRY(create_pipe(flags & open_nonblock));
     Descriptors pair =
         TRY(install_pair(lwp, static_cast<PipePair&&>(made), (flags & open_close_on_exec) != 0));
     if (is_dragonfly(lwp)) // ignores its first argument's memory: both come back in registers
         return Return(static_cast<std::uint64_t>(pair.fd[0]), static_cast<std::uint64_t>(pair.fd[1]));
     return put_pair(lwp, pair, call.address(0));
-}
-
-SysResult<Return> sys_socketpair(Lwp& lwp, const SystemCall& call) {
-    constexpr std::uint32_t af_unix = 1, sock_stream = 1, sock_cloexec = 0x1000'0000,
-                            sock_nonblock = 0x2000'0000;
-    std::uint32_t kind = call.natural(1);
-    if (call.natural(0) != af_unix)
-        return Failure(Errno::eafnosupport);
-    if ((kind & ~(sock_cloexec | sock_nonblock)) != sock_stream || call.natural(2) > 1)
-        return Failure(Errno::eprotonosupport);
-    PipePair made =
-        TRY(create_pipe(FileType::socket, (kind & sock_nonblock) ? std::uint32_t{open_nonblock} : 0));
-    Descriptors pair = TRY(install_pair(lwp, static_cast<PipePair&&>(made), (kind & sock_cloexec) != 0));
-    return put_pair(lwp, pair, call.address(3));
 }
 
 } // namespace bsd

@@ -24,6 +24,7 @@ enum PollBit : std::int16_t {
     poll_rdnorm = 0x40,
     poll_rdband = 0x80,
     poll_wrband = 0x100,
+    poll_read_hangup = 0x4000, // FreeBSD
 };
 constexpr std::int16_t poll_reading = poll_in | poll_rdnorm;
 
@@ -116,11 +117,13 @@ private:
         Readiness in = file.readiness(Direction::read);
         if ((events & poll_reading) && in.ready)
             result = static_cast<std::int16_t>(result | (events & poll_reading));
-        if (in.eof)
+        if (in.hangup)
             result |= poll_hangup;
+        if (in.eof)
+            result = static_cast<std::int16_t>(result | (events & poll_read_hangup));
         if (events & (poll_out | poll_wrband)) {
             Readiness out = file.readiness(Direction::write);
-            if (out.eof)
+            if (out.hangup)
                 result |= poll_hangup;
             else if (out.ready && !(result & poll_hangup))
                 result = static_cast<std::int16_t>(result | (events & (poll_out | poll_wrband)));

@@ -65,7 +65,7 @@ Readiness Console::readiness(int stream, Direction direction) const {
     if (direction == Direction::read) {
         std::uint32_t waiting = ring_[0].available();
         bool eof = ring_[0].closed();
-        return {waiting != 0 || eof, eof, waiting, 0};
+        return {waiting != 0 || eof, eof, waiting, 0, eof};
     }
     std::uint32_t space = ring_[stream == 2 ? 2 : 1].space();
     return {space != 0, false, space, 0};

@@ -87,6 +87,12 @@ TimeVal to_timeval(std::uint64_t n) {
     return {static_cast<std::int64_t>(n / 1'000'000'000),
             static_cast<std::int64_t>(n % 1'000'000'000 / 1000)};
 }
+SysResult<std::uint64_t> to_nanoseconds(TimeVal value) {
+    if (value.seconds < 0 || value.microseconds < 0 || value.microseconds >= 1'000'000)
+        return Failure(Errno::einval);
+    return static_cast<std::uint64_t>(value.seconds) * nanoseconds_per_second +
+           static_cast<std::uint64_t>(value.microseconds) * 1000;
+}
 RusageRecord to_record(const Usage&) {
     return {};
 }

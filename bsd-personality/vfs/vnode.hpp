@@ -146,6 +146,7 @@ public:
     Vnode* covers = nullptr;             // of such a root: the directory below it
     EventSource* vnode_events = nullptr; // EVFILT_VNODE; made when first asked for
     struct FileLocks* locks = nullptr;   // advisory locks; made when first asked for
+    Socket* bound_socket = nullptr;      // of type socket: who is bound here; cleared by its end
 
 protected:
     ~Vnode() = default;

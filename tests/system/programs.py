@@ -55,6 +55,17 @@ def test_shared_files_and_pipes():
     both("parallel", "check", "8000", options=["--cpus", "2"])
 
 
+def test_sockets():
+    both("sockets", options=["--cpus", "2"])
+
+
+def test_socket_interface():
+    """Layouts, flags and errors of the socket calls, as a program without a library sees them."""
+    for os_name in ("freebsd", "dragonfly"):
+        done = run(os_name, "/bin/sockabi")
+        assert done.returncode == 0 and b", 0 failed" in done.stdout, (os_name, done)
+
+
 def test_threads_go_to_a_free_processor():
     done = run("freebsd", "/bin/wander", options=["--cpus", "2"])
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == b"they part when the other one is free", done
