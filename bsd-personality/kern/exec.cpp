@@ -352,6 +352,7 @@ SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& str
     UserContext registers = *lwp.frame;
     SpaceWriter writer(space);
     TRY(abi->build_stack(image, writer, registers));
+    space.expect(registers.rip, glue::Access::execute);
 
     TRY(single_thread(lwp)); // sleeps; from here on nothing fails
     if (proc.files->references() > 1)

@@ -96,6 +96,10 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
     thread.saved.rflags &= ~std::uint64_t{1};
     if (request.stack)
         thread.saved.rsp = request.stack;
+    if (!request.share_memory) {
+        child.vmspace->expect(thread.saved.rip, glue::Access::execute);
+        child.vmspace->expect(thread.saved.rsp, glue::Access::write);
+    }
     thread.mask = lwp.mask;
     thread.altstack = lwp.altstack;
     std::memcpy(thread.name, lwp.name, sizeof thread.name);

@@ -189,6 +189,20 @@ FaultResult VmSpace::map_window(MapEntry& entry, std::uint64_t page, const Frame
     return mapped ? FaultResult::done : FaultResult::no_memory;
 }
 
+// All pages of the entry's own object, which are not mapped yet.
+void VmSpace::map_own_pages(MapEntry& entry) {
+    std::uint64_t index = 0;
+    if (entry.protection == protection_none)
+        return;
+    for (std::uint64_t from = entry.index;
+         entry.object->next_own(from, index) && index < entry.index + entry.pages();) {
+        std::uint64_t page = entry.start + ((index - entry.index) << page_shift);
+        if (map_window(entry, page, entry.object->find(index), {}) != FaultResult::done)
+            return;
+        from = most(index + 1, entry.index_at(entry.mapped_end));
+    }
+}
+
 FaultResult VmSpace::fault(std::uint64_t address, glue::Access access) {
     counters_.faults++;
     MapEntry* entry = lookup(address);

@@ -10,6 +10,7 @@ namespace bsd::vm {
 namespace {
 
 constexpr std::uint64_t max_file_size = std::uint64_t{1} << 50;
+constexpr std::uint64_t longest_copied_run = 64; // pages that duplicate() asks for at once
 
 alignas(page_size) constinit const std::byte zero_page[page_size] = {};
 constinit ObjectCounts counts{};
@@ -68,6 +69,38 @@ Object* Object::create_shadow(Object* backing) {
         backing->shadows_.push_back(object);
     }
     return object;
+}
+
+// What lies one after the other does so in the copy, too, so that it can be mapped as one.
+Object* Object::duplicate(std::uint64_t first, std::uint64_t end) const {
+    Object* copy = backing_ != nullptr ? create_shadow(backing_) : make();
+    if (copy == nullptr)
+        return nullptr;
+    if (backing_ != nullptr)
+        backing_->references_++;
+    std::uint64_t index = 0;
+    for (std::uint64_t from = first; tree_.next(from, index) != 0 && index < end;) {
+        std::uint64_t count = 1;
+        while (index + count < end && count < longest_copied_run && tree_.find(index + count) != 0)
+            count++;
+        unsigned order = count == 1 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(count - 1));
+        PageNumber page = pages_allocate(order, Urgency::user);
+        if (page != 0)
+            pages_free_run(static_cast<PageNumber>(page + count), (std::uint64_t{1} << order) - count);
+        else if ((page = page_allocate(Urgency::user)) != 0)
+            count = 1;
+        std::uint64_t done = page != 0 ? copy->insert_run(index, page, count) : 0;
+        for (std::uint64_t i = 0; i < done; i++)
+            page_copy(static_cast<PageNumber>(page + i), page_pointer(tree_.find(index + i)));
+        if (done != count || page == 0) {
+            if (page != 0)
+                pages_free_run(static_cast<PageNumber>(page + done), count - done);
+            copy->unref();
+            return nullptr;
+        }
+        from = index + count;
+    }
+    return copy;
 }
 
 void Object::unref() {

@@ -67,6 +67,9 @@ public:
     /// A new shadow in front of `backing`, whose reference it takes over. Null when memory is exhausted; then
     /// the reference stays with the caller.
     static Object* create_shadow(Object* backing);
+    /// A copy of this object's own pages in [first, end), over the same backing object. Null when memory is
+    /// exhausted.
+    Object* duplicate(std::uint64_t first, std::uint64_t end) const;
     /// Adds a page of its own; there must be none at the index. False when memory is exhausted.
     bool insert(std::uint64_t index, PageNumber page);
     /// The same for `count` pages that lie one after the other; returns how many went in.

@@ -177,7 +177,10 @@ bool VmSpace::copy_entry(MapEntry& entry, VmSpace& child) {
     copy->shared = entry.shared;
     copy->stack = entry.stack;
     copy->guard = entry.guard;
-    if (entry.object != nullptr && !fresh) {
+    if (entry.object != nullptr && !fresh && entry.inherit == Inherit::copy &&
+        child.copy_pages(entry, *copy)) {
+        // It has its own.
+    } else if (entry.object != nullptr && !fresh) {
         entry.object->ref();
         entry.object->attach(*copy);
         copy->object = entry.object;
@@ -192,6 +195,23 @@ bool VmSpace::copy_entry(MapEntry& entry, VmSpace& child) {
     }
     child.tree_.insert(copy);
     child.counters_.virtual_bytes += copy->end - copy->start;
+    if (copy->object != nullptr && copy->object != entry.object)
+        child.map_own_pages(*copy);
+    return true;
+}
+
+// Few pages that only this entry of the parent sees are copied, where faults are dear: neither side will have
+// to take one for them. False: nothing has happened.
+bool VmSpace::copy_pages(MapEntry& entry, MapEntry& copy) {
+    Object& object = *entry.object;
+    if (entry.needs_copy || entry.shared || !object.exclusive() || object.own_pages() == 0 ||
+        object.own_pages() > glue::fork_copy_pages())
+        return false;
+    copy.object = object.duplicate(entry.index, entry.index + entry.pages());
+    if (copy.object == nullptr)
+        return false;
+    copy.object->attach(copy);
+    counters_.copies += copy.object->own_pages();
     return true;
 }
 
@@ -200,11 +220,14 @@ VmSpace* VmSpace::fork() {
     if (child == nullptr)
         return nullptr;
     forget_translations(); // none may be written through any more
-    for (MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next) {
-        if (!child->reserve_entries(1) || !copy_entry(*entry, *child)) {
-            child->unref();
-            return nullptr;
-        }
+    tables_->space.hold();
+    bool copied = true;
+    for (MapEntry* entry = tree_.first(); entry != nullptr && copied; entry = entry->next)
+        copied = child->reserve_entries(1) && copy_entry(*entry, *child);
+    tables_->space.let_go();
+    if (!copied) {
+        child->unref();
+        return nullptr;
     }
     child->limits = limits;
     child->heap_start_ = heap_start_;

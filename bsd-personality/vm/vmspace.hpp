@@ -122,6 +122,9 @@ public:
     std::uint64_t break_address() const { return break_; }
     std::uint64_t heap_start() const { return heap_start_; }
 
+    /// Maps the window around an address that is about to be used, if it is there to be mapped.
+    void expect(std::uint64_t address, glue::Access access) { (void)fault(address, access); }
+
     /// A copy for fork, entries as their inheritance says. Null when memory is exhausted.
     VmSpace* fork();
 
@@ -204,6 +207,8 @@ private:
     bool extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end);
     std::uint64_t choose_address(const MapRequest& request, std::uint64_t length) const;
     bool copy_entry(vm::MapEntry& entry, VmSpace& child);
+    bool copy_pages(vm::MapEntry& entry, vm::MapEntry& copy);
+    void map_own_pages(vm::MapEntry& entry);
 
     PageTables* tables_ = nullptr;
     // Of each vCPU, which alone fills and uses its own, with giant in any mode; who holds giant exclusively

@@ -61,6 +61,37 @@ TEST_F(Memory, ForkCopiesLazilyBothWays) {
     parent->unref();
 }
 
+TEST_F(Memory, ForkCopiesFewPagesAtOnceWhereFaultsAreDear) {
+    glue::hosted::fork_copy = 8;
+    VmSpace* parent = VmSpace::create();
+    map(*parent, anonymous(base, 64));
+    map(*parent, anonymous(base + 128 * page_size, 64)); // will have too many pages
+    std::uint32_t value = 1;
+    for (std::uint64_t i : {3, 4, 5, 9, 128, 130, 132, 134, 136, 138, 140, 142, 144})
+        EXPECT_EQ(touch(*parent, base + i * page_size, true, &value), FaultResult::done);
+    VmSpace* child = parent->fork();
+    auto writable = [](VmSpace& space, std::uint64_t page) {
+        auto& mappings = space.hardware().mappings();
+        auto found = mappings.find(base + page * page_size);
+        return found != mappings.end() && glue::has(found->second.access, Access::write);
+    };
+    for (std::uint64_t i : {3, 4, 5, 9}) {
+        EXPECT_TRUE(writable(*parent, i)) << i;
+        EXPECT_TRUE(writable(*child, i)) << i;
+    }
+    EXPECT_FALSE(writable(*child, 20));
+    EXPECT_FALSE(writable(*parent, 128));
+    put(*parent, base + 3 * page_size, 7);
+    put(*child, base + 4 * page_size, 8);
+    EXPECT_EQ(get(*child, base + 3 * page_size), 1u);
+    EXPECT_EQ(get(*parent, base + 4 * page_size), 1u);
+    EXPECT_EQ(get(*child, base + 20 * page_size), 0u);
+    EXPECT_EQ(get(*child, base + 128 * page_size), 1u);
+    child->unref();
+    parent->unref();
+    glue::hosted::fork_copy = 0;
+}
+
 TEST_F(Memory, SharedMappingsStayCoherentWithTheFile) {
     auto file = Object::create_image(2 * page_size, 5 * page_size - 100);
     VmSpace* space = VmSpace::create();

@@ -126,6 +126,11 @@ class Walk : public Memory, public testing::WithParamInterface<unsigned> {};
 TEST_P(Walk, AgreesWithTheModel) {
     random_walk(GetParam(), 4000);
 }
+TEST_P(Walk, AgreesWithTheModelWhereForksCopy) {
+    glue::hosted::fork_copy = GetParam() * 4;
+    random_walk(GetParam() + 100, 4000);
+    glue::hosted::fork_copy = 0;
+}
 INSTANTIATE_TEST_SUITE_P(Seeds, Walk, testing::Range(1u, 9u));
 
 } // namespace

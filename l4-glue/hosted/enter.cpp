@@ -257,6 +257,13 @@ static Trap gone(UserContext& context) {
     return Trap::page_fault;
 }
 
+static Trap fetch_fault(UserContext& context, std::uint64_t address) {
+    context.vector = 14;
+    context.error = 4 | 16;
+    context.fault_address = address;
+    return Trap::page_fault;
+}
+
 static Trap protection_fault(UserContext& context, std::uint64_t error) {
     context.vector = 13;
     context.error = error;
@@ -269,6 +276,7 @@ Trap Vcpu::run(Space& space) {
     if (context_.rip >= abi::user_end || context_.fs_base >= abi::user_end ||
         context_.gs_base >= abi::user_end)
         return protection_fault(context_, 0);
+    space.prepare();
     // One that has just been made comes to its first trap by itself.
     while (__atomic_load_n(&slot.state, __ATOMIC_ACQUIRE) == 0 && !space.dead()) {
         sched_yield();
@@ -332,10 +340,7 @@ Trap Vcpu::take_trap(Space& space, unsigned cpu) {
         if (address >= vsyscall_page) { // the host has emulated the return of a call that did not happen
             context_.rip = address;
             context_.rsp -= 8;
-            context_.vector = 14;
-            context_.error = 4 | 16;
-            context_.fault_address = address;
-            return Trap::page_fault;
+            return fetch_fault(context_, address);
         }
         if (reason.si_arch != AUDIT_ARCH_X86_64) { // int 0x80
             context_.rip -= 2;
@@ -347,6 +352,8 @@ Trap Vcpu::take_trap(Space& space, unsigned cpu) {
     if (signal == SIGUSR1 || signal == SIGSYS)
         return deadline_ != no_deadline && Clock::ticks() >= deadline_ && !pending() ? Trap::deadline
                                                                                      : Trap::event;
+    if (context_.rip >= vsyscall_page) // the host does not say then which exception it was
+        return fetch_fault(context_, context_.rip);
     auto vector = static_cast<std::uint64_t>(registers[REG_TRAPNO]);
     context_.vector = vector < 32 ? vector : 13;
     context_.error = static_cast<std::uint64_t>(registers[REG_ERR]);

@@ -97,6 +97,7 @@ const char* set_up_jail(std::uint64_t ram_size, unsigned count, int image_file) 
     set_files(file, image_file);
     jail = true;
     fault_block = 32;
+    fork_copy = 32;
     return zygote.start();
 }
 
@@ -186,6 +187,16 @@ void AddressSpace::protect(UserAddress address, std::size_t pages, Access access
     auto end = mappings_.lower_bound(address.value + pages * page_size);
     for (auto at = mappings_.lower_bound(address.value); at != end; ++at)
         at->second.access = access;
+}
+
+void AddressSpace::hold() {
+    if (process_)
+        process_->hold();
+}
+
+void AddressSpace::let_go() {
+    if (process_)
+        process_->let_go();
 }
 
 // --- vCPUs

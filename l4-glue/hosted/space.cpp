@@ -216,6 +216,33 @@ bool Space::perform_locked(const Request* requests, unsigned count, bool& failed
     return done;
 }
 
+// --- what was put off
+// ----------------------------------------------------------------------------------------------
+// Page tables are a cache for the layers above: what cannot be had is dropped with the rest, and comes back
+// by faults. False: the process is dead.
+bool Space::catch_up_locked() {
+    __atomic_store_n(&prepared_, true, __ATOMIC_RELEASE);
+    if (put_off_.empty())
+        return !dead();
+    bool failed = false;
+    bool done = perform_locked(put_off_.data(), static_cast<unsigned>(put_off_.size()), failed);
+    put_off_.clear();
+    if (done && failed && !drop_all())
+        kill_locked();
+    return !dead();
+}
+
+void Space::hold() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    holding_ = true;
+}
+
+void Space::let_go() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    (void)catch_up_locked();
+    holding_ = false;
+}
+
 // --- what is mapped
 // --------------------------------------------------------------------------------------------
 void Space::forget_mapped(std::uint64_t start, std::uint64_t end) {
@@ -236,19 +263,20 @@ void Space::forget_mapped(std::uint64_t start, std::uint64_t end) {
     }
 }
 
-// Page tables are a cache for the layers above: when the host's limit of mappings is reached, it is emptied.
+// For when the host's limit of mappings is reached.
 bool Space::drop_all() {
     const Request all[] = {{SYS_munmap, {0, stub_base, 0, 0, 0, 0}},
                            {SYS_munmap, {stub_end, task_size - stub_end, 0, 0, 0, 0}}};
     bool failed = false;
     mapped_.clear();
+    put_off_.clear();
     return perform_locked(all, 2, failed) && !failed;
 }
 
 // True when nothing of RAM and image is mapped in it any more, for good.
 bool Space::forsake() {
     std::lock_guard<std::mutex> lock(mutex_);
-    return mapped_.empty() ? !dead() : drop_all();
+    return prepared_ && !mapped_.empty() ? drop_all() : !dead();
 }
 
 bool Space::map(std::uint64_t address, Source source, std::uint64_t offset, std::size_t size,
@@ -258,14 +286,18 @@ bool Space::map(std::uint64_t address, Source source, std::uint64_t offset, std:
     const Request request{SYS_mmap,
                           {address, size, static_cast<std::uint64_t>(protection),
                            MAP_SHARED | MAP_FIXED | MAP_POPULATE, descriptor, offset}};
-    for (bool again : {true, false}) {
-        bool failed = false;
-        if (!perform_locked(&request, 1, failed))
-            return false;
-        if (!failed)
-            break;
-        if (!again || !drop_all())
-            return false;
+    if (!prepared_ && put_off_.size() < REQUEST_MAX) {
+        put_off_.push_back(request);
+    } else {
+        for (bool again : {true, false}) {
+            bool failed = false;
+            if (!catch_up_locked() || !perform_locked(&request, 1, failed))
+                return false;
+            if (!failed)
+                break;
+            if (!again || !drop_all())
+                return false;
+        }
     }
     std::uint64_t start = address, end = address + size;
     forget_mapped(start, end);
@@ -304,7 +336,7 @@ void Space::unmap(std::uint64_t address, std::size_t size) {
         requests[count++] = {SYS_munmap, {from, end - from, 0, 0, 0, 0}};
     }
     bool failed = false;
-    if (perform_locked(requests, count, failed) && failed && !drop_all())
+    if (catch_up_locked() && perform_locked(requests, count, failed) && failed && !drop_all())
         kill_locked(); // it would have split a mapping, there are no more, and not even all can be dropped
 }
 
@@ -323,12 +355,12 @@ void Space::protect(std::uint64_t address, std::size_t size, int protection) {
                 requests[count++] = {SYS_mprotect,
                                      {low, high - low, static_cast<std::uint64_t>(protection), 0, 0, 0}};
         }
-        bool failed = false;
-        if (count != 0 && !perform_locked(requests, count, failed))
+        if (put_off_.size() + count > REQUEST_MAX && !catch_up_locked())
             return;
-        if (failed && !drop_all())
-            return kill_locked();
-        if (failed)
+        put_off_.insert(put_off_.end(), requests, requests + count);
+        if (!holding_ && !catch_up_locked())
+            return;
+        if (mapped_.empty()) // all was dropped
             return;
     }
 }

@@ -13,6 +13,7 @@
 
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -33,10 +34,19 @@ public:
     Space& operator=(const Space&) = delete;
 
     // These return when the process's memory is as asked, or when the process has been killed because that
-    // could not be had; map() then returns false. Ranges do not touch the stub, or they are refused.
+    // could not be had; map() then returns false. Ranges do not touch the stub, or they are refused. What is
+    // mapped before anything has run there is put off until something will, and what is protected between
+    // hold() and let_go() until then: each conversation with the agent costs context switches.
     bool map(std::uint64_t address, Source source, std::uint64_t offset, std::size_t size, int protection);
     void unmap(std::uint64_t address, std::size_t size);
     void protect(std::uint64_t address, std::size_t size, int protection);
+    void hold();
+    void let_go();
+    // Before a BSD thread runs in it.
+    void prepare() {
+        if (!__atomic_load_n(&prepared_, __ATOMIC_ACQUIRE)) [[unlikely]]
+            let_go();
+    }
 
     Slot& slot(unsigned cpu) { return *reinterpret_cast<Slot*>(slot_bytes(cpu)); }
     std::byte* slot_bytes(unsigned cpu) {
@@ -61,6 +71,7 @@ private:
     bool forsake();
     bool shake_hands();
     bool perform_locked(const Request* requests, unsigned count, bool& failed);
+    bool catch_up_locked();
     bool receive(struct Notification& notification, bool wait);
     void refuse(const struct Notification& notification);
     void kill_locked();
@@ -69,6 +80,9 @@ private:
 
     std::mutex mutex_; // guards the conversation with the agent, and what follows
     std::map<std::uint64_t, std::uint64_t> mapped_; // ranges that may hold mappings, start to end
+    std::vector<Request> put_off_;                  // requests that are still to be made
+    bool holding_ = false;                          // between hold() and let_go()
+    bool prepared_ = false;                         // atomic: something may have been mapped
     std::uint64_t idle_ = 0;                        // the agent's call that waits for work
     bool dead_ = false;                             // atomic: set once
 

@@ -22,7 +22,7 @@ const char* set_up_jail(std::uint64_t ram_size, unsigned vcpus, int image);
 extern StartInformation start_information;
 extern std::byte* ram;
 extern std::span<const std::byte> image;
-inline unsigned fault_block = 1; // more in a jail; set before there are threads
+inline unsigned fault_block = 1, fork_copy = 0; // more in a jail; set before there are threads
 class Space;
 } // namespace hosted
 
@@ -54,6 +54,10 @@ inline constexpr std::uint64_t ram_window_pages = 64, image_window_pages = 256;
 inline std::uint64_t fault_block_pages() {
     return hosted::fault_block;
 }
+// Up to how many pages of a map entry a fork copies at once, instead of by faults later.
+inline std::uint64_t fork_copy_pages() {
+    return hosted::fork_copy;
+}
 
 enum class Source : unsigned { ram, image };
 
@@ -80,6 +84,10 @@ public:
     // pages.
     const std::map<std::uint64_t, Mapping>& mappings() const { return mappings_; }
     static void fail_after(std::uint64_t pages) { pages_left = pages; }
+
+    // Changes of rights between these may take place at the second one only.
+    void hold();
+    void let_go();
 
     // A space that has run code is never used for another program: what its threads do is not known.
     static constexpr bool reusable = false;

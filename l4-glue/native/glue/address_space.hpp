@@ -49,6 +49,10 @@ inline constexpr std::uint64_t ram_window_pages = 16, image_window_pages = 32;
 constexpr std::uint64_t fault_block_pages() {
     return 1;
 }
+// Up to how many pages of a map entry a fork copies at once, instead of by faults later.
+constexpr std::uint64_t fork_copy_pages() {
+    return 0;
+}
 
 enum class Source : unsigned { ram, image }; // the regions that a BSD address space can map
 
@@ -70,6 +74,10 @@ public:
     void unmap(UserAddress address, std::size_t pages);
     // Reduces or restores rights of mapped pages in a range; others are passed over.
     void protect(UserAddress address, std::size_t pages, Access access);
+
+    // Changes of rights between these may take place at the second one only.
+    void hold() {}
+    void let_go() {}
 
     abi::Selector selector() const { return task_; }
     static constexpr bool reusable = true; // for another program, when it has been emptied
