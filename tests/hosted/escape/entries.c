@@ -11,6 +11,25 @@ static void x32_call(word number) {
     quit(bsd_failed ? 1 : 2);
 }
 
+// What Linux would take for a call that makes a file, by every number it has. Whatever BSD takes it for is well.
+static void every_number(word first) {
+    for (word number = first; number < first + 64; number++) {
+        word pid = bsd(call_fork, 0, 0, 0, 0, 0, 0);
+        if (pid == 0 && !bsd_failed) {
+            word at_working_directory = (word)-100;
+            bsd(number, (word)mark, 0101, 0666, 0, 0, 0);
+            bsd(number, at_working_directory, (word)mark, 0101, 0666, 0, 0);
+            quit(0);
+        }
+        static const word moment[2] = {0, 500000}, no_hang = 1;
+        for (int tries = 0; tries < 400 && bsd(call_wait4, pid, 0, no_hang, 0, 0, 0) == 0; tries++)
+            bsd(call_nanosleep, (word)moment, 0, 0, 0, 0, 0);
+        bsd(call_kill, pid, 9, 0, 0, 0, 0); // it waits for something
+        bsd(call_wait4, pid, 0, 0, 0, 0, 0);
+    }
+    quit(0);
+}
+
 static void int80(word number) {
     __asm__ volatile("int $0x80" ::"a"(number), "b"(mark), "c"(0101), "d"(0666) : "memory");
     quit(2);
@@ -30,10 +49,12 @@ static void vsyscall(word address) {
 static void code32(word way) {
     enum { map_32bit = 0x80000 };
     char* page = map_memory(0, 4096, 7, map_32bit);
-    static const char code[2][32] = {
+    static const char code[3][32] = {
         {(char)0xb8, 5, 0, 0, 0, (char)0xb9, 0x41, 0, 0, 0, (char)0xba, (char)0xb6, 1, 0, 0, (char)0xcd, (char)0x80, (char)0xeb,
          (char)0xfe},
         {(char)0xb8, 5, 0, 0, 0, (char)0xb9, 0x41, 0, 0, 0, (char)0xba, (char)0xb6, 1, 0, 0, 0x0f, 0x05, (char)0xeb, (char)0xfe},
+        {(char)0xb8, 5, 0, 0, 0, (char)0xb9, 0x41, 0, 0, 0, (char)0xba, (char)0xb6, 1, 0, 0, (char)0x89, (char)0xe5, 0x0f, 0x34,
+         (char)0xeb, (char)0xfe}, // ebp: the stack, as SYSENTER's callers have it
     };
     for (word i = 0; i < sizeof code[0]; i++)
         page[i] = code[way][i];
@@ -106,6 +127,8 @@ static void vectors(word seed) {
 __attribute__((used)) void start(void) {
     report("x32 openat", in_child(x32_call, 257));
     report("x32 creat", in_child(x32_call, 85));
+    for (word first = 0; first < 512; first += 64)
+        report("every number", in_child(every_number, first));
     report("int 0x80", in_child(int80, 5));
     report("sysenter", in_child(sysenter, 5));
     report("vsyscall gettimeofday", in_child(vsyscall, 0xffffffffff600000));
@@ -114,6 +137,7 @@ __attribute__((used)) void start(void) {
     report("vsyscall elsewhere", in_child(vsyscall, 0xffffffffff600123));
     report("32-bit int 0x80", in_child(code32, 0));
     report("32-bit syscall", in_child(code32, 1));
+    report("32-bit sysenter", in_child(code32, 2));
     static const char* const faults[] = {"ud2",          "int3",    "divide",       "hlt",        "single step", "noncanonical",
                                          "wild pointer", "int 3",   "kernel text",  "in",         "cr3",         "SSE exception",
                                          "bad FS base",  "null SS", "stack wraps",  "alignment"};
