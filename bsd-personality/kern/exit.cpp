@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The end of threads and processes, and waiting for it. exit_process() only marks; each thread then leaves
 // its loop, and the last one releases what the process had and turns it into a zombie.
+#include "bsd-personality/kern/job_control.hpp"
 #include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/umtx.hpp"
@@ -52,9 +53,12 @@ void release_resources(Proc& proc) {
 }
 
 void become_zombie(Proc& proc) {
+    leave_terminal(proc);
     give_away_children(proc);
     proc.pending.discard(~SignalSet{});
     proc.state = ProcState::zombie;
+    if (proc.pgrp)
+        update_orphans(proc.pgrp->session->id);
     proc.events.notify(0x8000'0000 /* NOTE_EXIT */, proc.wait_status);
     if (&proc == first_process) {
         first_process = nullptr;

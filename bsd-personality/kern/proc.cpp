@@ -3,6 +3,8 @@
 #include "bsd-personality/kern/proc.hpp"
 
 #include "bsd-personality/kern/jail.hpp"
+#include "bsd-personality/kern/job_control.hpp"
+#include "bsd-personality/kern/tty.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 #include "glue/clock.hpp"
 #include "lwkt/slab.hpp"
@@ -105,8 +107,14 @@ void leave_process_group(Proc& proc) {
     if (!group->members.empty())
         return;
     all_process_groups.remove(group);
-    if (--group->session->groups == 0)
-        lwkt::destroy(group->session);
+    Session* session = group->session;
+    if (session->terminal)
+        session->terminal->group_ends(*group);
+    if (--session->groups == 0) {
+        if (session->terminal)
+            session->terminal->leave_session();
+        lwkt::destroy(session);
+    }
     lwkt::destroy(group);
 }
 
@@ -131,9 +139,13 @@ SysResult<void> enter_process_group(Proc& proc, pid_t id, bool new_session) {
     }
     if (group == proc.pgrp)
         return {};
+    pid_t old = proc.pgrp ? proc.pgrp->session->id : 0;
     leave_process_group(proc);
     proc.pgrp = group;
     group->members.push_back(&proc);
+    update_orphans(group->session->id);
+    if (old != group->session->id)
+        update_orphans(old);
     return {};
 }
 

@@ -21,6 +21,7 @@ class VmSpace;
 struct Abi;
 struct UmtxWaiter;
 struct Session;
+class Tty;
 
 using pid_t = std::int32_t;
 using lwpid_t = std::int32_t;
@@ -169,12 +170,14 @@ struct Pgrp {
     pid_t id = 0;
     Session* session = nullptr;
     List<Proc, &Proc::in_pgrp> members;
+    bool orphaned = true; // kern/job_control.hpp
 };
 
 struct Session {
     std::uint32_t groups = 0; // process groups in it
     pid_t id = 0;
     char login[40] = {};
+    Tty* terminal = nullptr; // its controlling terminal, which holds the reference
 };
 
 extern List<Proc, &Proc::all> all_processes; // zombies too

@@ -287,6 +287,8 @@ void deliver_signals(Lwp& lwp) {
         } else if (is_ignored(proc, signal)) {
             continue;
         } else if (stop_signals.has(signal)) {
+            if (signal != sigstop && proc.pgrp->orphaned)
+                continue; // nobody would ever continue it
             stop_process(lwp, signal);
             break;
         } else {

@@ -4,6 +4,7 @@
 
 #include "bsd-personality/kern/sysctl.hpp"
 #include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/kern/tty.hpp"
 #include "bsd-personality/vfs/namei.hpp"
 
 namespace bsd {
@@ -40,14 +41,36 @@ void put(std::byte* record, std::size_t offset, T value) {
 
 constexpr std::size_t freebsd_record = 1088, dragonfly_record = 992;
 
+// What both records say of the controlling terminal.
+struct TerminalFields {
+    std::uint64_t device = ~std::uint64_t{0};
+    pid_t foreground = -1, session = 0;
+    std::int32_t flags = 0; // KI_CTTY 1, KI_SLEADER 2
+};
+TerminalFields terminal_of(const Proc& proc) {
+    TerminalFields fields;
+    const Session* session = proc.pgrp ? proc.pgrp->session : nullptr;
+    if (session && session->terminal && (proc.flags & proc_control_terminal)) {
+        const Tty& terminal = *session->terminal;
+        fields = {terminal.device_number(), terminal.foreground() ? terminal.foreground()->id : -1,
+                  terminal.session()->id, 0};
+    }
+    if (session)
+        fields.flags = (session->terminal ? 1 : 0) | (session->id == proc.pid ? 2 : 0);
+    return fields;
+}
+
 void fill_freebsd(const Proc& proc, std::byte* record) {
     memset(record, 0, freebsd_record);
     put(record, 0, static_cast<std::int32_t>(freebsd_record));
     put(record, 72, proc.pid);
     put(record, 76, proc.parent ? proc.parent->pid : 0);
     put(record, 80, proc.pgrp ? proc.pgrp->id : 0);
-    put(record, 84, -1);
+    TerminalFields terminal = terminal_of(proc);
+    put(record, 84, terminal.foreground);
     put(record, 88, proc.pgrp ? proc.pgrp->session->id : 0);
+    put(record, 92, terminal.session);
+    put(record, 100, static_cast<std::uint32_t>(terminal.device));
     put(record, 168, proc.cred->uid);
     put(record, 172, proc.cred->ruid);
     put(record, 176, proc.cred->svuid);
@@ -63,7 +86,8 @@ void fill_freebsd(const Proc& proc, std::byte* record) {
                                                                   : 3));
     memcpy(record + 447, proc.command, least(sizeof proc.command, std::size_t{19}));
     memcpy(record + 467, "FreeBSD ELF64", 13);
-    put(record, 560, ~std::uint64_t{0});
+    put(record, 376, std::int64_t{terminal.flags});
+    put(record, 560, terminal.device);
     put(record, 596, static_cast<std::int32_t>(proc.lwp_count));
     put(record, 600, proc.lwps.first() ? proc.lwps.first()->tid : 0);
     put(record, 608, to_record(usage_of(proc)));
@@ -85,7 +109,11 @@ void fill_dragonfly(const Proc& proc, std::byte* record) {
     put(record, 224, proc.parent ? proc.parent->pid : 0);
     put(record, 228, proc.pgrp ? proc.pgrp->id : 0);
     put(record, 236, proc.pgrp ? proc.pgrp->session->id : 0);
-    put(record, 280, ~std::uint32_t{0});
+    TerminalFields terminal = terminal_of(proc);
+    put(record, 280, static_cast<std::uint32_t>(terminal.device));
+    put(record, 284, terminal.foreground);
+    put(record, 288, terminal.session);
+    put(record, 656, terminal.flags);
     put(record, 292, static_cast<std::uint16_t>(proc.wait_status));
     put(record, 296, static_cast<std::int32_t>(proc.lwp_count));
     put(record, 368, to_record(usage_of(proc)));
@@ -102,7 +130,7 @@ bool wanted(const Proc& proc, std::int32_t query, std::int32_t argument) {
     case query_session:
         return proc.pgrp && proc.pgrp->session->id == argument;
     case query_terminal:
-        return false;
+        return terminal_of(proc).device == static_cast<std::uint32_t>(argument);
     case query_uid:
         return proc.cred && proc.cred->uid == static_cast<std::uint32_t>(argument);
     case query_ruid:

@@ -217,6 +217,8 @@ SysResult<Return> sys_ioctl(Lwp& lwp, const SystemCall& call) {
         return Failure(Errno::enotty);
     if (command & ioc_in)
         TRY(copyin(*lwp.proc.vmspace, call.address(2), argument, length));
+    else if (std::uint64_t word = call.word(2); command & ioc_void)
+        memcpy(argument, &word, sizeof word);
     int value;
     memcpy(&value, argument, sizeof value);
     switch (command) {

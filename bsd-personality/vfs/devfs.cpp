@@ -3,6 +3,7 @@
 
 #include "bsd-personality/kern/ioctl.hpp"
 #include "bsd-personality/kern/proc.hpp"
+#include "bsd-personality/kern/pty.hpp"
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/time.hpp"
 #include "bsd-personality/vfs/console.hpp"
@@ -13,7 +14,6 @@ namespace bsd {
 
 namespace {
 
-constexpr std::uint32_t devfs_device = 0x6b01; // st_dev
 constexpr std::uint64_t first_descriptor_inode = 0x1000;
 
 enum class Device : std::uint8_t {
@@ -26,7 +26,10 @@ enum class Device : std::uint8_t {
     console,
     input,
     output,
-    error
+    error,
+    pty_directory,
+    ptmx,
+    terminal
 };
 
 struct DeviceName {
@@ -37,16 +40,17 @@ struct DeviceName {
 };
 // The order is the one of getdirentries.
 constexpr DeviceName device_names[] = {
-    {Device::console, "console", nullptr, 0600}, {Device::fd_directory, "fd", nullptr, 0555},
-    {Device::null, "null", nullptr, 0666},       {Device::random, "random", nullptr, 0644},
-    {Device::error, "stderr", "fd/2", 0755},     {Device::input, "stdin", "fd/0", 0755},
-    {Device::output, "stdout", "fd/1", 0755},    {Device::urandom, "urandom", nullptr, 0644},
-    {Device::zero, "zero", nullptr, 0666},
+    {Device::console, "console", nullptr, 0600},   {Device::fd_directory, "fd", nullptr, 0555},
+    {Device::null, "null", nullptr, 0666},         {Device::ptmx, "ptmx", nullptr, 0666},
+    {Device::pty_directory, "pts", nullptr, 0555}, {Device::random, "random", nullptr, 0644},
+    {Device::error, "stderr", "fd/2", 0755},       {Device::input, "stdin", "fd/0", 0755},
+    {Device::output, "stdout", "fd/1", 0755},      {Device::terminal, "tty", nullptr, 0666},
+    {Device::urandom, "urandom", nullptr, 0644},   {Device::zero, "zero", nullptr, 0666},
 };
 constexpr unsigned device_count = sizeof device_names / sizeof device_names[0];
 
 constexpr VnodeType type_of(const DeviceName* row) {
-    if (!row || row->device == Device::fd_directory)
+    if (!row || row->device == Device::fd_directory || row->device == Device::pty_directory)
         return VnodeType::directory;
     return row->link ? VnodeType::symlink : VnodeType::character;
 }
@@ -85,6 +89,7 @@ public:
             return Failure(Errno::einval);
         return text(row_->link);
     }
+    SysResult<FileRef> open(Lwp& lwp, std::uint32_t flags) override;
     SysResult<void> read(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags) override;
     SysResult<void> write(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags) override;
     SysResult<void> read_shared(Uio& uio, std::int64_t) override {
@@ -102,6 +107,10 @@ public:
     }
     SysResult<void> truncate(std::int64_t) override { return {}; }
     SysResult<int> ioctl(Lwp&, std::uint64_t command, void* argument) override {
+        if (command == fiodtype) {
+            *static_cast<std::int32_t*>(argument) = 0; // of no special kind
+            return 0;
+        }
         if (command == fionread && is(Device::console)) {
             *static_cast<std::int32_t*>(argument) = static_cast<std::int32_t>(console->input_available());
             return 0;
@@ -142,13 +151,17 @@ SysResult<VnodeRef> DeviceNode::lookup(Text name) {
                 return VnodeRef(&device_nodes.node[i]);
         return Failure(Errno::enoent);
     }
-    int fd = 0;
+    int number = 0;
     for (std::size_t i = 0; i < name.size; i++) {
-        if (name[i] < '0' || name[i] > '9' || (i > 0 && fd == 0) || fd >= FileTable::limit)
+        if (name[i] < '0' || name[i] > '9' || (i > 0 && number == 0) || number >= FileTable::limit)
             return Failure(Errno::enoent);
-        fd = fd * 10 + (name[i] - '0');
+        number = number * 10 + (name[i] - '0');
     }
-    Vnode* node = descriptor_node(fd);
+    if (is(Device::pty_directory)) {
+        Pty* pty = find_pty(static_cast<unsigned>(number));
+        return pty ? SysResult<VnodeRef>(VnodeRef(pty)) : Failure(Errno::enoent);
+    }
+    Vnode* node = descriptor_node(number);
     if (!node)
         return Failure(Errno::enomem);
     return VnodeRef::adopt(node);
@@ -170,22 +183,38 @@ SysResult<void> DeviceNode::read_directory(std::int64_t from, DirectoryConsumer&
         }
         return {};
     }
+    // Names are numbers: of the process's descriptors, or of ptys.
+    const bool terminals = is(Device::pty_directory);
     Lwp* lwp = current_lwp();
-    for (; lwp && index < lwp->proc.files->end(); index++) {
-        auto fd = static_cast<int>(index);
-        if (!lwp->proc.files->get(fd))
+    std::int64_t end = terminals ? std::int64_t{Pty::most} : lwp ? lwp->proc.files->end() : 0;
+    for (; index < end; index++) {
+        auto number = static_cast<int>(index);
+        Pty* pty = terminals ? find_pty(static_cast<unsigned>(number)) : nullptr;
+        if (terminals ? !pty : !lwp->proc.files->get(number))
             continue;
         char digits[8];
         std::size_t at = sizeof digits;
-        for (int rest = fd; at == sizeof digits || rest != 0; rest /= 10)
+        for (int rest = number; at == sizeof digits || rest != 0; rest /= 10)
             digits[--at] = static_cast<char>('0' + rest % 10);
-        if (!consumer.take({first_descriptor_inode + static_cast<unsigned>(fd),
+        if (!consumer.take({pty ? pty->inode() : first_descriptor_inode + static_cast<unsigned>(number),
                             VnodeType::character,
                             {digits + at, sizeof digits - at},
                             index + 3}))
             return {};
     }
     return {};
+}
+
+SysResult<FileRef> DeviceNode::open(Lwp& lwp, std::uint32_t flags) {
+    if (is(Device::ptmx))
+        return open_pty(lwp, flags);
+    if (is(Device::terminal)) {
+        Tty* terminal = lwp.proc.pgrp->session->terminal;
+        if (!terminal || !terminal->controls(lwp.proc))
+            return Failure(Errno::enxio);
+        return TtyRef(terminal)->open(lwp, flags);
+    }
+    return Vnode::open(lwp, flags);
 }
 
 SysResult<void> DeviceNode::read(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags) {

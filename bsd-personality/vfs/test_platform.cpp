@@ -67,6 +67,14 @@ void PendingSignals::discard(SignalSet) {}
 Proc* find_process(pid_t) {
     return nullptr;
 }
+Pgrp* find_process_group(pid_t) {
+    return nullptr;
+}
+void post_kernel_signal(Proc&, int) {}
+void post_kernel_signal(Pgrp&, int) {}
+ProcessTime process_time(const Proc&) {
+    return {};
+}
 Usage usage_of(const Proc& proc) {
     return proc.usage;
 }

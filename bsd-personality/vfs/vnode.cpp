@@ -61,6 +61,9 @@ SysResult<FileRef> Vnode::open(Lwp&, std::uint32_t flags) {
 SysResult<int> Vnode::ioctl(Lwp&, std::uint64_t, void*) {
     return Failure(Errno::enotty);
 }
+SysResult<void> Vnode::revoke() {
+    return Failure(Errno::eopnotsupp);
+}
 Readiness Vnode::readiness(Direction) {
     return {.ready = true};
 }

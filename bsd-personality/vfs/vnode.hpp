@@ -135,6 +135,8 @@ public:
     /// Makes the open file; permission has been checked. The default is a plain vnode file.
     virtual SysResult<FileRef> open(Lwp& lwp, std::uint32_t flags);
     virtual SysResult<int> ioctl(Lwp& lwp, std::uint64_t command, void* argument);
+    /// revoke(2). EOPNOTSUPP: only terminals can be taken from those who have them open.
+    virtual SysResult<void> revoke();
     virtual Readiness readiness(Direction direction);
     virtual EventSource* events(Direction direction);
 
