@@ -158,8 +158,9 @@ public:
     int open_count() const;
     /// Whether `descriptors` more could be installed.
     bool has_room(std::uint32_t descriptors) const {
-        return descriptors == 0 ||
-               static_cast<std::int64_t>(open_count()) + descriptors <= static_cast<std::int64_t>(maximum_);
+        const auto most = static_cast<std::int64_t>(maximum_);
+        return used_ + std::int64_t{descriptors} <= most ||
+               open_count() + std::int64_t{descriptors} <= most || descriptors == 0;
     }
     void set_limit(int descriptors) { maximum_ = descriptors; }
 

@@ -60,6 +60,15 @@ TEST_F(SocketTest, WhatBlocksCanBeInterrupted) {
     EXPECT_EQ(receive(*b, 70000, msg_wait_all | msg_dont_wait).error, Errno::eagain);
 }
 
+TEST_F(SocketTest, OneTransferAtATime) {
+    TransferLock lock;
+    ASSERT_TRUE(lock.acquire(lwp, true).ok());
+    EXPECT_EQ(lock.acquire(lwp, false).error(), Errno::eagain);
+    EXPECT_EQ(lock.acquire(lwp, true).error(), Errno::erestart);
+    lock.release(); // and nobody who gave up gets it
+    EXPECT_FALSE(lock.taken());
+}
+
 TEST_F(SocketTest, EndsOfAConnection) {
     auto [a, b] = pair(stream);
     send(*a, "last");

@@ -11,17 +11,17 @@ enum { freebsd = 0 };
 __asm__(".section .note.tag, \"a\", @note\n.long 10, 4, 1\n.asciz \"DragonFly\"\n.balign 4\n.long 500901\n.text");
 #endif
 enum {
-    sys_exit = 1, sys_read = 3, sys_write = 4, sys_close = 6, sys_unlink = 10, sys_getpid = 20, sys_recvmsg = 27,
+    sys_exit = 1, sys_fork = 2, sys_read = 3, sys_write = 4, sys_close = 6, sys_wait4 = 7, sys_unlink = 10, sys_getpid = 20, sys_recvmsg = 27,
     sys_sendmsg = 28, sys_recvfrom = 29, sys_accept = 30, sys_getpeername = 31, sys_getsockname = 32, sys_dup = 41,
-    sys_pipe = 42, sys_ioctl = 54, sys_fcntl = 92, sys_socket = 97, sys_connect = 98, sys_bind = 104, sys_setsockopt = 105,
+    sys_pipe = 42, sys_ioctl = 54, sys_setitimer = 83, sys_fcntl = 92, sys_socket = 97, sys_connect = 98, sys_bind = 104, sys_setsockopt = 105,
     sys_listen = 106, sys_getsockopt = 118, sys_sendto = 133, sys_shutdown = 134, sys_socketpair = 135, sys_poll = 209,
-    sys_extaccept = 482, sys_extconnect = 483, sys_bindat = 538, sys_connectat = 539, sys_accept4 = 541,
+    sys_sigaction = freebsd ? 416 : 342, sys_extaccept = 482, sys_extconnect = 483, sys_bindat = 538, sys_connectat = 539, sys_accept4 = 541,
 };
 enum { local = 1, stream = 1, dgram = 2, seqpacket = 5, cloexec = 0x10000000, nonblock = 0x20000000, level = 0xffff };
-enum { msg_peek = 2, msg_eor = 8, msg_trunc = 16, msg_ctrunc = 32, msg_dontwait = 128 };
+enum { msg_peek = 2, msg_eor = 8, msg_trunc = 16, msg_ctrunc = 32, msg_waitall = 64, msg_dontwait = 128 };
 static const long msg_nosignal = freebsd ? 0x20000 : 0x400, msg_cmsg_cloexec = freebsd ? 0x40000 : 0x1000;
 enum {
-    ENOENT = 2, EBADF = 9, EFAULT = 14, EINVAL = 22, EPIPE = 32, EAGAIN = 35, ENOTSOCK = 38, EDESTADDRREQ = 39, EMSGSIZE = 40,
+    ENOENT = 2, EINTR = 4, EBADF = 9, EFAULT = 14, EINVAL = 22, EPIPE = 32, EAGAIN = 35, ENOTSOCK = 38, EDESTADDRREQ = 39, EMSGSIZE = 40,
     EPROTOTYPE = 41, ENOPROTOOPT = 42, EPROTONOSUPPORT = 43, EOPNOTSUPP = 45, EAFNOSUPPORT = 47, EADDRINUSE = 48, EISCONN = 56,
     ENOTCONN = 57, ECONNREFUSED = 61, ENAMETOOLONG = 63,
 };
@@ -416,12 +416,87 @@ static void options(void) {
     IS(CALL(sys_getsockopt, 1, level, 0x1008, &value, &length), -ENOTSOCK);
 }
 
+// Threads of control that wait for each other in accept, send and receive.
+enum { block = 60000, blocks = 4 };
+static void waiting(void) {
+    long server = CALL(sys_socket, local, stream, 0), status;
+    u32 length;
+    struct name name = named("/tmp/s", &length);
+    IS(CALL(sys_bind, server, &name, length), 0);
+    IS(CALL(sys_listen, server, 5), 0);
+    long child = CALL(sys_fork);
+    if (child == 0) {
+        long end = CALL(sys_accept, server, 0, 0);
+        CALL(sys_exit, end < 0 || CALL(sys_recvfrom, end, big, sizeof big, msg_waitall, 0, 0) != sizeof big);
+    }
+    long client = CALL(sys_socket, local, stream, 0);
+    IS(CALL(sys_connect, client, &name, length), 0);
+    IS(CALL(sys_write, client, big, sizeof big), sizeof big); // more than the buffer holds
+    IS(CALL(sys_wait4, child, &status, 0, 0), child);
+    IS((int)status, 0);
+    IS(CALL(sys_close, client), 0);
+    IS(CALL(sys_close, server), 0);
+    IS(CALL(sys_unlink, "/tmp/s"), 0);
+    // What several write at the same time arrives one after the other.
+    int pair[2];
+    IS(CALL(sys_socketpair, local, stream, 0, pair), 0);
+    for (int i = 0; i < blocks; i++)
+        if (CALL(sys_fork) == 0) {
+            memset(big, 'a' + i, block);
+            CALL(sys_exit, CALL(sys_write, pair[0], big, block) != block);
+        }
+    int mixed = 0;
+    for (int i = 0; i < blocks; i++) {
+        IS(CALL(sys_recvfrom, pair[1], big, block, msg_waitall, 0, 0), block);
+        for (int at = 1; at < block; at++)
+            mixed += big[at] != big[0];
+    }
+    IS(mixed, 0);
+    for (int i = 0; i < blocks; i++)
+        CALL(sys_wait4, -1, &status, 0, 0);
+    IS(CALL(sys_close, pair[0]), 0);
+    IS(CALL(sys_close, pair[1]), 0);
+}
+
+static int interrupted[2];
+static void handler(int signal) {
+    (void)signal;
+    CALL(sys_write, interrupted[1], "r", interrupted[0] >= 0);
+}
+static void signals(void) {
+    struct {
+        void (*handler)(int);
+        int flags;
+        u32 mask[4];
+    } action = {handler, 0, {0}};
+    long often[4] = {0, 20000, 0, 20000}, never[4] = {0};
+    int pair[2];
+    IS(CALL(sys_socketpair, local, stream, 0, pair), 0);
+    interrupted[0] = -1; // the handler only comes
+    interrupted[1] = pair[1];
+    IS(CALL(sys_sigaction, 14, &action, 0), 0);
+    IS(CALL(sys_setitimer, 0, often, 0), 0);
+    IS(CALL(sys_read, pair[0], big, 1), -EINTR);
+    IS(CALL(sys_setitimer, 0, never, 0), 0);
+    interrupted[0] = 0; // the handler sends what is waited for
+    action.flags = 2;   // SA_RESTART
+    IS(CALL(sys_sigaction, 14, &action, 0), 0);
+    IS(CALL(sys_setitimer, 0, often, 0), 0);
+    IS(CALL(sys_read, pair[0], big, 1), 1);
+    IS(CALL(sys_setitimer, 0, never, 0), 0);
+    IS(big[0], 'r');
+    IS(CALL(sys_close, pair[0]), 0);
+    IS(CALL(sys_close, pair[1]), 0);
+}
+
 __attribute__((force_align_arg_pointer)) void _start(void) {
     making();
     connecting();
     passing();
     messages();
     options();
+    waiting();
+    signals();
     print_number(checks);
     print(" checks, ");
     print_number(failures);
