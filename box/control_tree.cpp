@@ -30,6 +30,7 @@ enum Kind : std::uint32_t {
     jail_stdin,
     jail_stdout,
     jail_stderr,
+    jail_trace,
     jail_wait,
     task,
     task_status,
@@ -58,6 +59,7 @@ const KindInfo kind_infos[kinds] = {
     {"stdin", 0200, jail},
     {"stdout", 0400, jail},
     {"stderr", 0400, jail},
+    {"trace", 0400, jail},
     {"wait", 0444, jail},
     {"", directory_mode, tasks},
     {"status", 0444, task},
@@ -177,9 +179,11 @@ Text ControlTree::content(NodeId node) {
 
 IoOutcome ControlTree::read(NodeId node, std::uint64_t offset, std::uint8_t* out, std::uint32_t count) {
     const Kind kind = kind_of(node);
-    if (kind == jail_stdout || kind == jail_stderr) {
+    if (kind == jail_stdout || kind == jail_stderr || kind == jail_trace) {
         Jail& from = inventory_.jails[index_of(node)];
-        const proto::JailRing ring = kind == jail_stdout ? proto::ring_stdout : proto::ring_stderr;
+        const proto::JailRing ring = kind == jail_stdout   ? proto::ring_stdout
+                                     : kind == jail_stderr ? proto::ring_stderr
+                                                           : proto::ring_trace;
         const std::uint32_t got = from.read_console(ring, out, count);
         return {got, got == 0 && !from.console_ended(ring), nullptr};
     }

@@ -36,6 +36,7 @@ const char* Jail::fill_parameters(const proto::Manifest& manifest, const Entropy
     proto::JailParameters& p = shared_->parameters;
     p.magic = proto::jail_magic;
     p.abi = manifest_->abi;
+    p.trace = manifest_->trace ? 1 : 0;
     p.argument_count = manifest_->argument_count;
     p.environment_count = manifest_->environment_count;
     entropy.derive(manifest_->name, p.seed);

@@ -7,12 +7,11 @@
 #include "bsd-personality/kern/jail.hpp"
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/kern/trace.hpp"
 #include "bsd-personality/vfs/console.hpp"
 #include "bsd-personality/vm/page.hpp"
 #include "glue/console.hpp"
 #include "glue/task.hpp"
-
-#include <cstring>
 
 namespace bsd {
 
@@ -27,15 +26,6 @@ glue::Ring ring(proto::JailRing which) {
                       proto::console_ring_size);
 }
 
-bool has_argument(const char* word) {
-    const char* arguments = glue::start().arguments;
-    std::size_t length = text(word).size;
-    for (std::size_t i = 0; i + length <= sizeof glue::start().arguments && arguments[i]; i++)
-        if (Text(arguments + i, length) == Text(word, length))
-            return true;
-    return false;
-}
-
 // First LWKT thread of vCPU 0.
 void boot(void*) {
     lwkt::TokenGuard guard(giant);
@@ -43,7 +33,8 @@ void boot(void*) {
         return jail_failed("the jail's parameters are missing");
     jail.parameters = shared().parameters;
     default_abi = jail.parameters.abi == proto::JailAbi::dragonfly ? &dragonfly_abi : &freebsd_abi;
-    tracing = has_argument("trace");
+    if (jail.parameters.trace != 0)
+        start_trace(ring(proto::ring_trace), glue::ring_box);
     random_source.add(jail.parameters.seed, sizeof jail.parameters.seed);
     set_epoch(jail.parameters.epoch);
     auto console_started = start_console(ring(proto::ring_stdin), ring(proto::ring_stdout),

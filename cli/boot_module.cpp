@@ -144,6 +144,7 @@ std::string manifest_text(const BoxPlan& plan, const std::vector<proto::JailAbi>
         out += jail.cores.empty() ? "" : "\n";
         if (jail.share != 0)
             out += "share = " + std::to_string(jail.share) + "\n";
+        out += jail.trace ? "trace = yes\n" : "";
         out += "restart = never\n";
     }
     for (const RealtimePlan& task : plan.tasks)

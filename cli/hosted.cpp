@@ -5,6 +5,7 @@
 #include "cli/elf_check.hpp"
 #include "cli/error.hpp"
 #include "cli/image_directory.hpp"
+#include "cli/session_stream.hpp"
 #include "l4-glue/channel.hpp"
 #include "proto/jail.hpp"
 
@@ -74,6 +75,7 @@ int sealed_file(const std::vector<std::uint8_t>& bytes) {
 void fill(proto::JailParameters& p, const JailPlan& jail, proto::JailAbi abi) {
     p.magic = proto::jail_magic;
     p.abi = abi;
+    p.trace = jail.trace ? 1 : 0;
     p.argument_count = static_cast<std::uint32_t>(jail.command.size());
     p.environment_count = static_cast<std::uint32_t>(jail.environment.size());
     if (getrandom(p.seed, sizeof p.seed, 0) != static_cast<ssize_t>(sizeof p.seed))
@@ -145,9 +147,7 @@ private:
     void start(const JailPlan& jail) {
         const std::string program = jail_program(), memory = std::to_string(jail.memory),
                           cpus = std::to_string(jail.cpus);
-        const char* trace = std::getenv("LIBELLE_TRACE") != nullptr ? "trace" : "";
-        const char* arguments[] = {program.c_str(), jail.name.c_str(), memory.c_str(), cpus.c_str(), trace,
-                                   nullptr};
+        const char* arguments[] = {program.c_str(), jail.name.c_str(), memory.c_str(), cpus.c_str(), nullptr};
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         pid_ = fork();
         if (pid_ < 0)
@@ -197,15 +197,18 @@ std::optional<std::string> account(const proto::JailStatus& status) {
 /// Carries consoles between a jail and our own descriptors.
 class Consoles {
 public:
-    Consoles(HostedJail& jail, bool forward_stdin) : jail_(jail), stdin_open_(forward_stdin) {
-        if (!forward_stdin)
+    Consoles(HostedJail& jail, const SessionOptions& options)
+        : jail_(jail), stdin_open_(options.forward_stdin),
+          trace_(options.trace.empty() || options.trace == "-" ? dup(2) : open_output(options.trace),
+                 "trace") {
+        if (!stdin_open_)
             jail_.ring(proto::ring_stdin).close();
     }
     /// True when something was moved.
     bool drain() {
         bool moved = false;
         for (const auto& [which, descriptor] :
-             {std::pair{proto::ring_stdout, 1}, std::pair{proto::ring_stderr, 2}}) {
+             {std::pair{proto::ring_stdout, 1}, {proto::ring_stderr, 2}, {proto::ring_trace, int{trace_}}}) {
             glue::Ring ring = jail_.ring(which);
             while (const std::uint32_t count = ring.read(buffer_)) {
                 write_all(descriptor, count);
@@ -250,6 +253,7 @@ private:
     }
     HostedJail& jail_;
     bool stdin_open_;
+    Descriptor trace_;
     std::byte buffer_[16 << 10];
 };
 
@@ -260,7 +264,7 @@ JailResult run_hosted(const BoxPlan& plan, const SessionOptions& options) {
     const JailPlan& jail = plan.jails[0];
     const auto image = load_image(jail.image);
     HostedJail hosted(jail, command_abi(image, jail), image);
-    Consoles consoles(hosted, options.forward_stdin);
+    Consoles consoles(hosted, options);
     JailResult result;
     result.name = jail.name;
     const auto start = Clock::now();

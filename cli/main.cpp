@@ -190,18 +190,20 @@ int main(int argc, char** argv) {
         ->type_name("NAME=VALUE")
         ->allow_extra_args(false);
     run->add_option("--directory", jail.directory, "working directory in the jail")->capture_default_str();
+    cli::SessionOptions session;
     std::string platform = "native";
     run->add_option("--platform", platform,
                     "native (the microkernel in QEMU) or hosted (a process of this host)")
         ->check(CLI::IsMember({"native", "hosted"}))
         ->capture_default_str();
+    run->add_option("--trace", session.trace, "write the jail's system calls to FILE, \"-\": stderr")
+        ->type_name("FILE");
     add_common(*run, common);
     run->add_option("IMAGE", jail.image, "directory or image file with the jail's root")->required();
     run->add_option("COMMAND", jail.command, "path in the image and its arguments, after --")->required();
 
     CLI::App* up = app.add_subcommand("up", "start the box that a BOX.conf describes and show its consoles");
     std::string config;
-    cli::SessionOptions session;
     std::string crash;
     up->add_option("BOX.conf", config, "the box's configuration")->required();
     up->add_option("--output", session.output, "write consoles to DIR/JAIL.stdout and DIR/JAIL.stderr")
@@ -239,6 +241,7 @@ int main(int argc, char** argv) {
                 jail.abi = abi;
             jail.memory = cli::parse_size("--memory", memory);
             jail.cpus = static_cast<unsigned>(cli::parse_count("--cpus", std::to_string(cpus), 1, 16));
+            jail.trace = !session.trace.empty();
             plan.jails.push_back(jail);
             plan.icount = common.icount;
             session.forward_stdin = true;

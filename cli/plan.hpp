@@ -20,6 +20,7 @@ struct JailPlan {
     unsigned cpus = 1;
     std::vector<unsigned> cores; ///< empty: the box chooses
     unsigned share = 0;          ///< percent of a core, 0: no limit
+    bool trace = false;          ///< its system calls, from the first on
 };
 
 struct RealtimePlan {

@@ -34,23 +34,28 @@ int JailResult::exit_code() const {
     return 125;
 }
 
+int open_output(const std::string& path) {
+    const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file < 0)
+        throw UserError(path + ": " + std::strerror(errno));
+    return file;
+}
+
 Session::Session(Machine& machine, const BoxPlan& plan, SessionOptions options, std::string kernel)
     : machine_(machine), plan_(plan), options_(std::move(options)), kernel_(std::move(kernel)) {
     if (!options_.log.empty()) {
-        log_file_ = open(options_.log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        if (log_file_ < 0)
-            throw UserError(options_.log + ": " + std::strerror(errno));
+        log_file_ = open_output(options_.log);
     }
     for (const JailPlan& jail : plan_.jails) {
         jails_.push_back({jail.name, "", "", 0});
-        for (const char* suffix : {".stdout", ".stderr"}) {
+        for (const auto& [ring, name] : outputs) {
             auto stream = std::make_unique<Stream>();
-            stream->fd = std::strcmp(suffix, ".stdout") == 0 ? STDOUT_FILENO : STDERR_FILENO;
-            if (!options_.output.empty()) {
-                const std::string path = options_.output + "/" + jail.name + suffix;
-                stream->fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-                if (stream->fd < 0)
-                    throw UserError(path + ": " + std::strerror(errno));
+            stream->fd = ring == proto::ring_stdout ? STDOUT_FILENO : STDERR_FILENO;
+            std::string path = options_.output.empty() ? "" : options_.output + "/" + jail.name + "." + name;
+            if (ring == proto::ring_trace)
+                path = jail.trace && options_.trace != "-" ? options_.trace : "";
+            if (!path.empty()) {
+                stream->fd = open_output(path);
                 stream->owned = true;
             }
             streams_.push_back(std::move(stream));

@@ -8,6 +8,7 @@
 #include "cli/machine.hpp"
 #include "cli/plan.hpp"
 #include "ninep/client.hpp"
+#include "proto/jail.hpp"
 
 #include <csignal>
 #include <functional>
@@ -35,6 +36,7 @@ struct SessionOptions {
     bool prefix = false;           ///< consoles as "NAME| line" instead of plain
     bool forward_stdin = false;    ///< of the only jail
     std::string output;            ///< write consoles to DIR/NAME.stdout and .stderr instead
+    std::string trace;             ///< system calls of a jail whose plan says so go to this file; "-": stderr
     std::string log;               ///< kernel log goes to this file; empty: kept for complaints only
     unsigned answer_seconds = 120; ///< the box must say something in this time while it starts
     unsigned limit_seconds = 0;    ///< of the whole run; 0: none
@@ -65,8 +67,9 @@ private:
     void wait_until_ready();
     void start_consoles();
     void open_file(const std::string& path, std::uint8_t mode, std::function<void(std::uint32_t fid)> opened);
-    void read_stream(std::size_t jail, bool is_error, std::uint32_t fid, std::uint64_t offset);
-    void console(std::size_t jail, bool is_error, const char* data, std::size_t size);
+    Stream& stream(std::size_t jail, proto::JailRing ring);
+    void read_stream(std::size_t jail, proto::JailRing ring, std::uint32_t fid, std::uint64_t offset);
+    void console(std::size_t jail, proto::JailRing ring, const char* data, std::size_t size);
     void write_file(const std::string& path, const std::string& text);
     std::string read_file(const std::string& path);
     void finish();

@@ -21,13 +21,20 @@ void write_all(int fd, const char* data, std::size_t size) {
         }
     }
 }
+
+Session::Stream& Session::stream(std::size_t jail, proto::JailRing ring) {
+    return *streams_[jail * std::size(outputs) + ring - proto::ring_stdout];
+}
+
 void Session::start_consoles() {
     for (std::size_t i = 0; i < jails_.size(); i++) {
         const std::string base = "jails/" + jails_[i].name + "/";
-        for (const bool is_error : {false, true}) {
+        for (const auto& [ring, name] : outputs) {
+            if (ring == proto::ring_trace && !plan_.jails[i].trace)
+                continue;
             open_streams_++;
-            open_file(base + (is_error ? "stderr" : "stdout"), ninep::open_read,
-                      [this, i, is_error](std::uint32_t fid) { read_stream(i, is_error, fid, 0); });
+            open_file(base + name, ninep::open_read,
+                      [this, i, ring = ring](std::uint32_t fid) { read_stream(i, ring, fid, 0); });
         }
         waiting_jails_++;
         open_file(base + "wait", ninep::open_read, [this, i](std::uint32_t fid) {
@@ -61,37 +68,36 @@ void Session::start_consoles() {
             });
 }
 
-void Session::read_stream(std::size_t jail, bool is_error, std::uint32_t fid, std::uint64_t offset) {
+void Session::read_stream(std::size_t jail, proto::JailRing ring, std::uint32_t fid, std::uint64_t offset) {
     Message m;
     m.type = Type::Tread;
     m.fid = fid;
     m.offset = offset;
     m.count = client_->io_size();
-    request(m, [this, jail, is_error, fid, offset](const Message& answer) {
+    request(m, [this, jail, ring, fid, offset](const Message& answer) {
         if (answer.type != Type::Rread || answer.data.size == 0) {
-            Stream& stream = *streams_[2 * jail + (is_error ? 1 : 0)];
-            if (!stream.line.empty())
-                console(jail, is_error, "\n", 1);
+            if (!stream(jail, ring).line.empty())
+                console(jail, ring, "\n", 1);
             open_streams_--;
             return;
         }
-        if (!is_error)
+        if (ring == proto::ring_stdout)
             jails_[jail].stdout_bytes += answer.data.size;
-        console(jail, is_error, reinterpret_cast<const char*>(answer.data.data), answer.data.size);
-        read_stream(jail, is_error, fid, offset + answer.data.size);
+        console(jail, ring, reinterpret_cast<const char*>(answer.data.data), answer.data.size);
+        read_stream(jail, ring, fid, offset + answer.data.size);
     });
 }
 
-void Session::console(std::size_t jail, bool is_error, const char* data, std::size_t size) {
-    Stream& stream = *streams_[2 * jail + (is_error ? 1 : 0)];
-    if (!options_.prefix || stream.owned)
-        return write_all(stream.fd, data, size);
+void Session::console(std::size_t jail, proto::JailRing ring, const char* data, std::size_t size) {
+    Stream& to = stream(jail, ring);
+    if (!options_.prefix || to.owned)
+        return write_all(to.fd, data, size);
     for (std::size_t i = 0; i < size; i++) {
-        stream.line += data[i];
+        to.line += data[i];
         if (data[i] == '\n') {
-            const std::string line = jails_[jail].name + "| " + stream.line;
-            write_all(stream.fd, line.data(), line.size());
-            stream.line.clear();
+            const std::string line = jails_[jail].name + "| " + to.line;
+            write_all(to.fd, line.data(), line.size());
+            to.line.clear();
         }
     }
 }

@@ -8,10 +8,20 @@
 
 namespace cli {
 
+/// What a jail puts out: a file of its directory in the control tree each.
+struct OutputName {
+    proto::JailRing ring;
+    const char* name;
+};
+inline constexpr OutputName outputs[] = {
+    {proto::ring_stdout, "stdout"}, {proto::ring_stderr, "stderr"}, {proto::ring_trace, "trace"}};
+
+/// Opens (and empties) a file for output. Throws UserError.
+[[nodiscard]] int open_output(const std::string& path);
 /// Writes everything, or gives up when nobody listens any more.
 void write_all(int fd, const char* data, std::size_t size);
 
-/// One console direction of a jail: where it goes, and the line that is not complete yet.
+/// One output of a jail: where it goes, and the line that is not complete yet.
 struct Session::Stream {
     int fd = -1;
     bool owned = false;

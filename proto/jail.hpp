@@ -11,7 +11,13 @@ namespace proto {
 
 inline constexpr std::uint32_t jail_magic = 0x4c494a4cu;
 inline constexpr std::uint32_t console_ring_size = 64 << 10;
-enum JailRing : unsigned { ring_stdin, ring_stdout, ring_stderr, jail_rings }; // stdin: box produces
+enum JailRing : unsigned {
+    ring_stdin,
+    ring_stdout,
+    ring_stderr,
+    ring_trace,
+    jail_rings
+}; // stdin: box produces
 
 enum class JailAbi : std::uint32_t { freebsd = 1, dragonfly = 2 };
 
@@ -20,6 +26,7 @@ struct JailParameters {
     JailAbi abi; // what the jail reports as its system; each executable's brand picks its own table
     std::uint32_t argument_count, environment_count;
     std::uint8_t seed[64]; // entropy of this jail alone
+    std::uint32_t trace;   // not 0: system calls are told to ring_trace, which somebody reads
     std::uint64_t epoch;   // wall clock in nanoseconds since 1970 at Clock time 0
     char hostname[64];
     char command[256];   // path of the executable in the image
@@ -48,6 +55,6 @@ struct JailShared {
     alignas(4096) std::byte data[jail_rings][console_ring_size];
 };
 static_assert(sizeof(JailRingHeader) == 128);
-static_assert(sizeof(JailShared) <= (256 << 10));
+static_assert(sizeof(JailShared) <= (320 << 10));
 
 } // namespace proto

@@ -41,6 +41,7 @@ enum class Key : std::uint8_t {
     cpus,
     cores,
     share,
+    trace,
     restart,
     program,
     period,
@@ -70,6 +71,7 @@ const KeyName key_names[] = {
     {Section::jail, "cpus", Key::cpus, false, false},
     {Section::jail, "cores", Key::cores, false, false},
     {Section::jail, "share", Key::share, false, false},
+    {Section::jail, "trace", Key::trace, false, false},
     {Section::jail, "restart", Key::restart, false, false},
     {Section::realtime, "program", Key::program, false, true},
     {Section::realtime, "period_ns", Key::period, false, true},
@@ -270,6 +272,9 @@ private:
             return nullptr;
         case Key::cores:
             return core_list(value, jail);
+        case Key::trace:
+            jail.trace = value == Text("yes");
+            return jail.trace || value == Text("no") ? nullptr : "yes or no";
         case Key::share:
             if (!parse_number_between(value, 1, 100 * manifest_max_cpus, number))
                 return "not a percentage from 1 to 1600";

@@ -61,6 +61,7 @@ struct JailManifest {
     std::uint32_t core_count = 0; ///< 0: the box chooses; else equal to cpus
     std::uint8_t cores[manifest_max_cpus] = {};
     std::uint32_t share = 0; ///< percent of one core; 0: no limit
+    bool trace = false;      ///< its system calls, from the first on
 };
 
 struct RealtimeManifest {

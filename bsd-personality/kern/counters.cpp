@@ -9,8 +9,6 @@
 
 namespace bsd {
 
-bool tracing = false;
-
 namespace {
 
 struct UnknownCall {
@@ -84,29 +82,6 @@ void count_unknown_call(const Lwp& lwp, std::uint32_t number, const char* name) 
 
 void note_out_of_memory(const Lwp& lwp) {
     note(lwp.proc.command, ": killed, the jail's memory is exhausted");
-}
-
-void trace_call_slow(const Lwp& lwp, std::uint32_t number, const SystemCallEntry& entry,
-                     const SystemCall& call) {
-    console_print("%d.%d %s(", std::int64_t{lwp.proc.pid}, std::int64_t{lwp.tid}, entry.name);
-    (void)number;
-    for (unsigned i = 0; i < entry.words && i < 6; i++)
-        console_print(i ? ", %x" : "%x", call.word(i));
-    console_print(")\n");
-}
-
-void trace_result_slow(const Lwp& lwp, const SystemCallEntry& entry) {
-    if (lwp.restart)
-        console_print("%d.%d %s: restart\n", std::int64_t{lwp.proc.pid}, std::int64_t{lwp.tid}, entry.name);
-    else
-        console_print("%d.%d %s %s %x\n", std::int64_t{lwp.proc.pid}, std::int64_t{lwp.tid}, entry.name,
-                      lwp.frame->rflags & 1 ? "error" : "=", lwp.frame->rax);
-}
-
-void trace_fault_slow(const Lwp& lwp, const SignalInfo& info) {
-    console_print("%d.%d signal %d code %d address %x rip %x\n", std::int64_t{lwp.proc.pid},
-                  std::int64_t{lwp.tid}, std::int64_t{info.signal}, std::int64_t{info.code}, info.address,
-                  lwp.frame->rip);
 }
 
 } // namespace bsd

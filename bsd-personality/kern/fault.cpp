@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsd-personality/kern/counters.hpp"
+#include "bsd-personality/kern/trace.hpp"
 #include "bsd-personality/kern/trap.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 

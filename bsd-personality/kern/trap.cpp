@@ -10,6 +10,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/counters.hpp"
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/trace.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 #include "glue/fpu.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -90,14 +91,17 @@ void watch_time_slice(Lwp& lwp) {
     }
 }
 
-SysResult<Return> call_handler(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
+SysResult<void> fetch_stack_words(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
     constexpr unsigned registers = 6;
-    if (entry.words + shift > registers) {
-        unsigned count = entry.words + shift - registers;
-        count = count < SystemCall::stack_words ? count : SystemCall::stack_words;
-        TRY(copyin(*lwp.proc.vmspace, UserAddress{lwp.frame->rsp + 8}, call.stack(),
-                   count * sizeof(std::uint64_t)));
-    }
+    if (entry.words + shift <= registers)
+        return {};
+    unsigned count = least(entry.words + shift - registers, SystemCall::stack_words);
+    return copyin(*lwp.proc.vmspace, UserAddress{lwp.frame->rsp + 8}, call.stack(),
+                  count * sizeof(std::uint64_t));
+}
+
+SysResult<Return> call_handler(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
+    TRY(fetch_stack_words(lwp, entry, call, shift));
     return entry.handler(lwp, call);
 }
 
@@ -109,6 +113,16 @@ bool call_shared_mode(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, 
         return false;
     finish_call(lwp, result);
     return true;
+}
+
+// Every call is made exclusively then, also those that need not.
+[[gnu::noinline]] void traced_call(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
+    lwkt::TokenGuard guard(giant);
+    (void)fetch_stack_words(lwp, entry, call, shift); // reported by call_handler
+    TracedCall traced(lwp, entry, call);
+    auto result = call_handler(lwp, entry, call, shift);
+    finish_call(lwp, result);
+    traced.finish(result);
 }
 
 // True: upcalls are still off.
@@ -130,7 +144,7 @@ bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
         return false;
     }
     SystemCall call(lwp.frame, shift);
-    if (entry->flags & call_nogiant) {
+    if (entry->flags & call_nogiant && !tracing) {
         finish_call(lwp, entry->handler(lwp, call));
         return true;
     }
@@ -138,11 +152,11 @@ bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
     glue::Ticks now = glue::Clock::ticks(); // what the call takes counts if it does not lose the core
     lwp.cpu_time.stop(now);
     lwp.cpu_time.start(now);
-    if (!(entry->flags & call_shared) || tracing || !call_shared_mode(lwp, *entry, call, shift)) {
+    if (tracing) [[unlikely]] {
+        traced_call(lwp, *entry, call, shift);
+    } else if (!(entry->flags & call_shared) || !call_shared_mode(lwp, *entry, call, shift)) {
         lwkt::TokenGuard guard(giant);
-        trace_call(lwp, number, *entry, call);
         finish_call(lwp, call_handler(lwp, *entry, call, shift));
-        trace_result(lwp, *entry);
     }
     watch_time_slice(lwp);
     return false;

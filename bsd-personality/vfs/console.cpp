@@ -2,6 +2,7 @@
 #include "bsd-personality/vfs/console.hpp"
 
 #include "bsd-personality/kern/sleep.hpp"
+#include "bsd-personality/kern/trace.hpp"
 #include "lwkt/slab.hpp"
 
 namespace bsd {
@@ -87,6 +88,7 @@ void daemon(void*) {
         if (__atomic_exchange_n(&rings, 0, __ATOMIC_SEQ_CST) != 0) {
             lwkt::tsleep_remove();
             console->doorbell();
+            trace_doorbell();
             continue;
         }
         (void)lwkt::tsleep(&rings, lwkt::sleep_interlocked, "doorbell");

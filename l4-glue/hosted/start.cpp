@@ -43,7 +43,7 @@ void listen() {
 }
 
 int start_jail(int argc, char** argv) {
-    if (argc != 5)
+    if (argc != 4)
         return failed("is started by libelle run --platform=hosted");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct stat status {};
