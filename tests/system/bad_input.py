@@ -7,7 +7,7 @@ from box import IMAGES, ROOT, libelle, refused
 
 
 def image_with(content):
-    directory = tempfile.mkdtemp(prefix="libelle-image-")
+    directory = tempfile.mkdtemp(prefix="libelle-test-")
     pathlib.Path(directory, "program").write_bytes(content)
     return directory
 

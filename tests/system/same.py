@@ -25,7 +25,7 @@ def first_difference(native, hosted):
     for (command, status, output), (hosted_command, hosted_status, hosted_output) in zip(native, hosted):
         if command != hosted_command:
             # A directory of a test's own has another name each time.
-            if [each for each in command if "/libelle-image-" not in each] != [each for each in hosted_command if "/libelle-image-" not in each]:
+            if [each for each in command if "/libelle-test-" not in each] != [each for each in hosted_command if "/libelle-test-" not in each]:
                 return f"{command} natively, {hosted_command} hosted"
         if status != hosted_status:
             return f"{command}: exit {status} natively, {hosted_status} hosted"

@@ -12,7 +12,7 @@ LINE = re.compile(r"\d+ \d+: (\w+)\(.*\)( = (0x[0-9a-f]+|\d+)| ERR#\d+ E[A-Z0-9]
 
 def traced(os_name, *command):
     """Its result, and the lines of the trace."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(prefix="libelle-test-") as directory:
         file = pathlib.Path(directory) / "trace"
         done = run(os_name, *command, options=["--trace", file])
         return done, file.read_text().splitlines()
