@@ -107,7 +107,7 @@ def test_every_signal():
 
 
 def test_every_signal_of_the_host():
-    """What only the host can send: it ends the process that gets it, or nothing; the jail goes on."""
+    """What only the host can send: it ends the process that gets it, which may be the first one, or nothing."""
     jail = start("escape", "/bin/threads", "many", cpus=2, memory="512M")
     personality = personality_of(jail)
     while not children_of(personality) or len(children_of(children_of(personality)[0])) < 3:
@@ -122,7 +122,7 @@ def test_every_signal_of_the_host():
             except ProcessLookupError:
                 pass
     output, errors = jail.communicate(timeout=120)
-    assert jail.returncode == 0 and output.decode().splitlines()[-1] == "done", (jail.returncode, output[-300:], errors[-300:])
+    assert jail.returncode == 128 + signal.SIGKILL or output.endswith(b"done\n"), (jail.returncode, output[-300:], errors[-300:])
     nothing_left()
 
 
