@@ -175,6 +175,8 @@ void program_deadline(GlobalData& gd) {
 
 void process_timers(GlobalData& gd) {
     Ticks now = glue::Clock::ticks();
+    if (gd.programmed <= now)
+        count(gd.counters.timers);
     if (gd.slice <= now) {
         gd.slice = glue::no_deadline;
         gd.slice_expired = true;

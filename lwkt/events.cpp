@@ -20,6 +20,7 @@ void upcall() {
     count(gd.counters.upcalls);
     request(gd, request_events);
     if (gd.programmed <= glue::Clock::ticks()) { // else the same deadline would bring the next upcall
+        count(gd.counters.timers);
         gd.programmed = glue::no_deadline;
         gd.vcpu->set_deadline(glue::no_deadline);
     }
@@ -126,6 +127,7 @@ void process_events(GlobalData& gd) {
             slot.handler(slot.argument);
     }
     if (__atomic_load_n(&gd.notified, __ATOMIC_RELAXED) != 0) {
+        count(gd.ipi_counters.arrivals);
         __atomic_exchange_n(&gd.notified, 0, __ATOMIC_SEQ_CST); // before looking: a later push kicks again
         drain_inbox(gd);
         drain_messages(gd);

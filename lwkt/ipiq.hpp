@@ -21,6 +21,7 @@ void call_ipiq(CpuId cpu, IpiFunction function, void* argument, std::uintptr_t w
 
 struct IpiStatistics {
     std::uint64_t sent, received, kicks, full;
+    std::uint64_t arrivals; // times that others had interrupted or woken the core
 };
 IpiStatistics ipiq_statistics(CpuId cpu);
 

@@ -2,6 +2,8 @@
 #include "lwkt/irq.hpp"
 
 #include "lwkt/ipiq.hpp"
+#include "lwkt/irq_sources.hpp"
+#include "lwkt/ktr.hpp"
 #include "lwkt/sleepqueue.hpp"
 
 namespace lwkt {
@@ -17,6 +19,13 @@ glue::Outcome<void> InterruptHandler::attach(CpuId cpu, unsigned bit, Function f
     thread_ = create(main, this, priority, cpu, name);
     if (thread_ == nullptr)
         return Failure(glue::Error::no_memory);
+    add_interrupt_source(
+        name, InterruptKind::event, bit, cpu,
+        [](const void* self) {
+            const auto& handler = *static_cast<const InterruptHandler*>(self);
+            return InterruptReading{handler.events(), 0, &handler.latency_};
+        },
+        this);
     set_event_handler(cpu, bit, event, this);
     schedule(thread_);
     return {};
@@ -26,6 +35,7 @@ glue::Outcome<void> InterruptHandler::attach(CpuId cpu, unsigned bit, Function f
 void InterruptHandler::event(void* self) {
     auto& handler = *static_cast<InterruptHandler*>(self);
     __atomic_fetch_add(&handler.events_, 1, __ATOMIC_RELAXED);
+    ktr(KtrEvent::interrupt, &handler, handler.bit_);
     handler.pending_ = true;
     if (handler.idle_)
         schedule(handler.thread_);
@@ -46,9 +56,11 @@ void InterruptHandler::main(void* self) {
             handler.pending_ = false;
         }
         __atomic_fetch_add(&handler.runs_, 1, __ATOMIC_RELAXED);
-        if (handler.stamp_)
-            if (std::uint64_t since = handler.stamp_->take())
-                handler.latency_.record(glue::Clock::ticks().value - since);
+        std::uint64_t since = handler.stamp_ ? handler.stamp_->take() : 0;
+        std::uint64_t latency = since ? glue::Clock::ticks().value - since : 0;
+        if (since)
+            handler.latency_.record(latency);
+        ktr(KtrEvent::interrupt_run, &handler, latency);
         handler.function_(handler.argument_);
     }
     __atomic_store_n(&handler.ended_, true, __ATOMIC_SEQ_CST);
@@ -56,6 +68,7 @@ void InterruptHandler::main(void* self) {
 }
 
 void InterruptHandler::detach() {
+    remove_interrupt_source(this);
     call_ipiq(
         cpu_,
         [](void* self, std::uintptr_t) {
@@ -86,6 +99,12 @@ glue::Outcome<void> SoftInterrupt::attach(CpuId cpu, Function function, void* ar
     thread_ = create(main, this, priority, cpu, name);
     if (thread_ == nullptr)
         return Failure(glue::Error::no_memory);
+    add_interrupt_source(
+        name, InterruptKind::soft, static_cast<std::uint32_t>(priority), cpu,
+        [](const void* self) {
+            return InterruptReading{static_cast<const SoftInterrupt*>(self)->runs(), 0, nullptr};
+        },
+        this);
     schedule(thread_);
     return {};
 }
@@ -99,6 +118,7 @@ void SoftInterrupt::wish(std::uint32_t what) {
 }
 
 void SoftInterrupt::raise() {
+    ktr(KtrEvent::soft_raised, this);
     wish(wish_run);
 }
 
@@ -113,6 +133,7 @@ void SoftInterrupt::main(void* self) {
         }
         if (wishes & wish_run) {
             __atomic_fetch_add(&soft.runs_, 1, __ATOMIC_RELAXED);
+            ktr(KtrEvent::soft_run, &soft);
             soft.function_(soft.argument_);
         }
         if (wishes & wish_end)
@@ -123,6 +144,7 @@ void SoftInterrupt::main(void* self) {
 }
 
 void SoftInterrupt::detach() {
+    remove_interrupt_source(this);
     wish(wish_end);
     for (;;) {
         tsleep_interlock(this, sleep_plain);

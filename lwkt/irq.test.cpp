@@ -4,7 +4,11 @@
 #include "lwkt/irq.hpp"
 #include "irq-threads/irq_thread.hpp"
 #include "irq-threads/queue.hpp"
+#include "lwkt/irq_sources.hpp"
+#include "lwkt/ktr.hpp"
 #include "lwkt/test_support.hpp"
+
+#include <algorithm>
 
 using namespace lwkt;
 using lwkt::test::Group;
@@ -151,6 +155,100 @@ TEST_P(Interrupts, PeriodicTimerPreemptsALoop) {
         driver.handler.detach();
     });
     EXPECT_GE(driver.received.size(), 10u);
+}
+
+LWKT_ON_1_2_4(InterruptSources);
+
+std::vector<InterruptCount> all_counts() {
+    std::vector<InterruptCount> rows(max_interrupt_counts);
+    rows.resize(interrupt_counts(rows.data(), max_interrupt_counts));
+    return rows;
+}
+const InterruptCount* find(const std::vector<InterruptCount>& rows, const std::string& name) {
+    for (const InterruptCount& row : rows)
+        if (row.name == name)
+            return &row;
+    return nullptr;
+}
+
+TEST_P(InterruptSources, CountWhatInterrupts) {
+    Driver driver;
+    irq::Stamp stamp;
+    SoftInterrupt soft;
+    std::vector<InterruptCount> rows, after;
+    run(GetParam(), [&] {
+        CpuId cpu{GetParam() - 1};
+        auto ignore = [](void*) {};
+        ASSERT_TRUE(driver.handler
+                        .attach(cpu, Driver::bit, Driver::bottom, &driver, "a name that is too long",
+                                Priority::interrupt, &stamp)
+                        .ok());
+        ASSERT_TRUE(soft.attach(cpu, ignore, nullptr, "soft").ok());
+        auto parameters = driver.parameters(cpu);
+        parameters.stamp = &stamp;
+        ASSERT_TRUE(driver.thread.start(parameters, 0, 3).ok());
+        add_interrupt_line("line", 3, cpu, driver.thread);
+        for (std::uint64_t n = 1; n <= 10; ++n) {
+            glue::hosted::raise_line(3);
+            while (driver.taken < n)
+                (void)tsleep(&driver.received, 0, "irq", glue::Clock::now() + Nanoseconds{50'000});
+        }
+        while (soft.runs() == 0) {
+            soft.raise();
+            yield();
+        }
+        rows = all_counts();
+        remove_interrupt_source(&driver.thread);
+        driver.thread.stop();
+        glue::hosted::join_threads();
+        driver.handler.detach();
+        soft.detach();
+        after = all_counts();
+    });
+    const InterruptCount* handler = find(rows, "a name that is too ");
+    ASSERT_NE(handler, nullptr);
+    EXPECT_EQ(handler->kind, InterruptKind::event);
+    EXPECT_EQ(handler->number, Driver::bit);
+    EXPECT_EQ(handler->cpu, GetParam() - 1);
+    EXPECT_GE(handler->count, 1u);
+    EXPECT_GE(handler->longest, handler->median);
+    const InterruptCount* line = find(rows, "line");
+    ASSERT_NE(line, nullptr);
+    EXPECT_EQ(line->kind, InterruptKind::line);
+    EXPECT_EQ(line->count, 10u);
+    EXPECT_NE(line->longest, 0u);
+    ASSERT_NE(find(rows, "soft"), nullptr);
+    EXPECT_GE(find(rows, "soft")->count, 1u);
+    EXPECT_EQ(rows.size(), 3 + 2 * GetParam());
+    EXPECT_EQ(after.size(), 2 * GetParam());
+    EXPECT_GE(find(after, "timer")->count, 1u);
+    EXPECT_EQ(find(after, "line"), nullptr);
+}
+
+TEST_P(InterruptSources, AreTraced) {
+    SoftInterrupt soft;
+    std::vector<KtrEntry> entries(ktr_entries);
+    run(GetParam(), [&] {
+        ktr_enable(ktr_all);
+        ASSERT_TRUE(soft.attach(
+                            CpuId{0}, [](void*) {}, nullptr, "soft")
+                        .ok());
+        soft.raise();
+        while (soft.runs() == 0)
+            yield();
+        soft.detach();
+        ktr_enable(0);
+        entries.resize(ktr_read(CpuId{0}, entries.data(), entries.size()));
+    });
+    auto position = [&](KtrEvent event) {
+        return std::find_if(entries.begin(), entries.end(), [&](const KtrEntry& entry) {
+            return entry.event == event && entry.first == reinterpret_cast<std::uintptr_t>(&soft);
+        });
+    };
+    EXPECT_NE(position(KtrEvent::soft_raised), entries.end());
+    EXPECT_LT(position(KtrEvent::soft_raised), position(KtrEvent::soft_run));
+    EXPECT_NE(position(KtrEvent::soft_run), entries.end());
+    EXPECT_STREQ(ktr_name(KtrEvent::soft_run), "soft run");
 }
 
 } // namespace

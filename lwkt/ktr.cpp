@@ -13,7 +13,8 @@ std::uint32_t ktr_mask;
 namespace {
 constexpr const char* names[] = {"token contended", "token waits",     "preempted",   "sleep",
                                  "wakeup",          "message travels", "IPI sent",    "IPI run",
-                                 "IPI queue full",  "time given away", "callout run", "slab zone"};
+                                 "IPI queue full",  "time given away", "callout run", "slab zone",
+                                 "interrupt",       "interrupt run",   "soft raised", "soft run"};
 static_assert(sizeof names / sizeof *names == static_cast<std::size_t>(KtrEvent::count));
 } // namespace
 

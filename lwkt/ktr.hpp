@@ -22,6 +22,10 @@ enum class KtrEvent : std::uint16_t {
     time_given_away, // how often before
     callout_run,     // the function; its argument
     slab_zone,       // the zone; 1 made, 0 given back
+    interrupt,       // the handler; its event bit
+    interrupt_run,   // the handler; ticks since the top half's signal, 0 without a stamp
+    soft_raised,     // the soft interrupt
+    soft_run,        // the soft interrupt
     count
 };
 const char* ktr_name(KtrEvent event);

@@ -162,8 +162,9 @@ void set_priority(Priority priority) {
 SchedulerStatistics scheduler_statistics(CpuId cpu) {
     const SchedulerStatistics& from = globaldata_of[cpu.value]->counters;
     auto read = [](const std::uint64_t& counter) { return __atomic_load_n(&counter, __ATOMIC_RELAXED); };
-    return {read(from.upcalls),    read(from.preemptions), read(from.events),  read(from.idle_waits),
-            read(from.given_away), read(from.callouts),    read(from.wakeups), read(from.departures)};
+    return {read(from.upcalls),    read(from.preemptions), read(from.events),
+            read(from.idle_waits), read(from.given_away),  read(from.callouts),
+            read(from.wakeups),    read(from.departures),  read(from.timers)};
 }
 
 // --- waking

@@ -253,6 +253,7 @@ struct SchedulerStatistics {
     std::uint64_t callouts;    // callouts that ran in the callout thread
     std::uint64_t wakeups;     // threads that were woken out of a sleep
     std::uint64_t departures;  // threads that went to another core
+    std::uint64_t timers;      // times that its deadline came, for a time slice or callouts
 };
 SchedulerStatistics scheduler_statistics(CpuId cpu);
 
