@@ -220,12 +220,19 @@ IoOutcome ControlTree::write(NodeId node, std::uint64_t, ninep::Bytes data) {
 
 IoOutcome ControlTree::control(Jail& which, ninep::Bytes data) {
     const Text command = proto::trimmed({reinterpret_cast<const char*>(data.data), data.size});
+    constexpr Text window("window ");
+    std::uint16_t rows = 0, columns = 0;
     if (command == Text("kill"))
         which.kill("signal 9");
     else if (command == Text("crash"))
         which.kill("failed: the personality was killed by the debug control");
-    else
-        return {0, false, "unknown command (known: kill, crash)"};
+    else if (command.size > window.size && Text(command.data, window.size) == window) {
+        const Text size(command.data + window.size, command.size - window.size);
+        if (!which.manifest().terminal || !proto::parse_window(size, rows, columns))
+            return {0, false, "window ROWSxCOLUMNS, of a jail with a terminal"};
+        which.set_window(rows, columns);
+    } else
+        return {0, false, "unknown command (known: kill, crash, window)"};
     return {static_cast<std::uint32_t>(data.size), false, nullptr};
 }
 

@@ -3,8 +3,8 @@
 // The box as files:
 //
 //     /version  /log  /stats
-//     /jails/NAME/{ctl,status,limits,stdin,stdout,stderr,wait}     ctl takes "kill" and "crash"
-//     /rt/NAME/{status,histogram}
+//     /jails/NAME/{ctl,status,limits,stdin,stdout,stderr,wait}     ctl takes "kill", "crash" and "window
+//     ROWSxCOLUMNS" /rt/NAME/{status,histogram}
 //
 // A read of stdout, stderr or wait is answered when there is something to say. Closing stdin is its end of
 // file.

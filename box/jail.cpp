@@ -41,6 +41,8 @@ const char* Jail::fill_parameters(const proto::Manifest& manifest, const Entropy
     p.environment_count = manifest_->environment_count;
     entropy.derive(manifest_->name, p.seed);
     p.epoch = epoch_ns;
+    shared_->terminal.present = manifest_->terminal;
+    shared_->terminal.window = std::uint32_t{manifest_->rows} << 16 | manifest_->columns;
     if (manifest_->argument_count == 0 ||
         !copy_text(p.command, manifest.arguments[manifest_->first_argument]))
         return "argument: the command's path is longer than 255 bytes";
@@ -185,6 +187,14 @@ std::uint32_t Jail::write_input(proto::Bytes data) {
     if (taken != 0)
         task_.ring();
     return taken;
+}
+
+void Jail::set_window(std::uint16_t rows, std::uint16_t columns) {
+    if (shared_ == nullptr)
+        return;
+    __atomic_store_n(&shared_->terminal.window, std::uint32_t{rows} << 16 | columns, __ATOMIC_RELEASE);
+    if (task_.exists())
+        task_.ring();
 }
 
 void Jail::close_input() {

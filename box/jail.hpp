@@ -49,6 +49,8 @@ public:
     /// Puts input; fewer than asked, or none, when the ring is full.
     std::uint32_t write_input(proto::Bytes data);
     void close_input();
+    /// The size of the terminal that its console is.
+    void set_window(std::uint16_t rows, std::uint16_t columns);
 
 private:
     void end(proto::Text how);

@@ -38,7 +38,7 @@ void boot(void*) {
     random_source.add(jail.parameters.seed, sizeof jail.parameters.seed);
     set_epoch(jail.parameters.epoch);
     auto console_started = start_console(ring(proto::ring_stdin), ring(proto::ring_stdout),
-                                         ring(proto::ring_stderr), glue::ring_box);
+                                         ring(proto::ring_stderr), glue::ring_box, shared().terminal);
     if (!console_started || !initialize_exec())
         return jail_failed("the jail's memory is too small");
     if (auto started = start_first_process(); !started && jail.status->state != proto::JailState::failed)

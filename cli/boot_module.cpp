@@ -145,6 +145,8 @@ std::string manifest_text(const BoxPlan& plan, const std::vector<proto::JailAbi>
         if (jail.share != 0)
             out += "share = " + std::to_string(jail.share) + "\n";
         out += jail.trace ? "trace = yes\n" : "";
+        if (jail.terminal)
+            out += "terminal = " + std::to_string(jail.rows) + "x" + std::to_string(jail.columns) + "\n";
         out += "restart = never\n";
     }
     for (const RealtimePlan& task : plan.tasks)

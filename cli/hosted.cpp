@@ -112,6 +112,8 @@ public:
             throw UserError("no memory on this host");
         shared_ = static_cast<proto::JailShared*>(shared);
         fill(shared_->parameters, jail, abi);
+        shared_->terminal.present = jail.terminal;
+        set_window({jail.rows, jail.columns});
         start(jail);
     }
     ~HostedJail() {
@@ -131,6 +133,10 @@ public:
     }
     [[nodiscard]] const proto::JailStatus& status() const { return shared_->status; }
     [[nodiscard]] int bell() const { return from_jail_; }
+    void set_window(WindowSize size) const {
+        __atomic_store_n(&shared_->terminal.window, std::uint32_t{size.rows} << 16 | size.columns,
+                         __ATOMIC_RELEASE);
+    }
     void ring_jail() const { (void)eventfd_write(to_jail_, 1); }
     /// How its process ended, if it did.
     [[nodiscard]] std::optional<std::string> ended() {
@@ -280,6 +286,11 @@ JailResult run_hosted(const BoxPlan& plan, const SessionOptions& options) {
         }
         if (options.interrupted != nullptr && *options.interrupted != 0)
             break;
+        if (options.terminal != nullptr)
+            if (const auto size = options.terminal->changed_window()) {
+                hosted.set_window(*size);
+                hosted.ring_jail();
+            }
         if (options.limit_seconds != 0 && Clock::now() - start > std::chrono::seconds(options.limit_seconds))
             throw UserError("the time limit of " + std::to_string(options.limit_seconds) + " s has passed");
         pollfd files[] = {{hosted.bell(), POLLIN, 0}, {consoles.wants_input() ? 0 : -1, POLLIN, 0}};

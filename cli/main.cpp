@@ -3,6 +3,7 @@
 #include "cli/boot_module.hpp"
 #include "cli/box_config.hpp"
 #include "cli/error.hpp"
+#include "cli/host_terminal.hpp"
 #include "cli/hosted.hpp"
 #include "cli/image_directory.hpp"
 #include "cli/machine.hpp"
@@ -15,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace {
 
@@ -111,7 +113,11 @@ int start_box(const cli::BoxPlan& plan, const CommonOptions& common, cli::Sessio
     options.limit_seconds = common.time_limit;
     options.interrupted = &interrupted;
     cli::Session session(machine, plan, options, programs.kernel);
+    if (options.terminal != nullptr)
+        options.terminal->enter();
     session.run();
+    if (options.terminal != nullptr)
+        options.terminal->leave();
     machine.kill();
     if (interrupted != 0)
         return 130;
@@ -144,7 +150,11 @@ int start_hosted(const cli::BoxPlan& plan, const CommonOptions& common, cli::Ses
     std::signal(SIGPIPE, SIG_IGN);
     options.limit_seconds = common.time_limit;
     options.interrupted = &interrupted;
+    if (options.terminal != nullptr)
+        options.terminal->enter();
     const cli::JailResult jail = cli::run_hosted(plan, options);
+    if (options.terminal != nullptr)
+        options.terminal->leave();
     if (interrupted != 0)
         return 130;
     if (jail.exit_code() == 125)
@@ -191,6 +201,12 @@ int main(int argc, char** argv) {
         ->allow_extra_args(false);
     run->add_option("--directory", jail.directory, "working directory in the jail")->capture_default_str();
     cli::SessionOptions session;
+    bool terminal = false;
+    bool interactive = false;
+    run->add_flag(
+        "-t,--tty", terminal,
+        "give the jail a terminal as its console (default: when ours is one, for input and output)");
+    run->add_flag("-i,--interactive", interactive, "pass our standard input on, which is always done");
     std::string platform = "native";
     run->add_option("--platform", platform,
                     "native (the microkernel in QEMU) or hosted (a process of this host)")
@@ -242,9 +258,16 @@ int main(int argc, char** argv) {
             jail.memory = cli::parse_size("--memory", memory);
             jail.cpus = static_cast<unsigned>(cli::parse_count("--cpus", std::to_string(cpus), 1, 16));
             jail.trace = !session.trace.empty();
+            jail.terminal = terminal || (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
+            const cli::WindowSize window = cli::HostTerminal::window();
+            jail.rows = window.rows;
+            jail.columns = window.columns;
             plan.jails.push_back(jail);
             plan.icount = common.icount;
             session.forward_stdin = true;
+            cli::HostTerminal host_terminal;
+            if (jail.terminal)
+                session.terminal = &host_terminal;
             return platform == "hosted" ? start_hosted(plan, common, session)
                                         : start_box(plan, common, session);
         }

@@ -21,6 +21,8 @@ struct JailPlan {
     std::vector<unsigned> cores; ///< empty: the box chooses
     unsigned share = 0;          ///< percent of a core, 0: no limit
     bool trace = false;          ///< its system calls, from the first on
+    bool terminal = false;       ///< the console is a terminal
+    std::uint16_t rows = 0, columns = 0;
 };
 
 struct RealtimePlan {

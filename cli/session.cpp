@@ -92,6 +92,10 @@ void Session::run() {
             crashed = true;
             write_file("jails/" + options_.crash_jail + "/ctl", "crash");
         }
+        if (options_.terminal != nullptr)
+            if (const auto size = options_.terminal->changed_window())
+                write_file("jails/" + jails_[0].name + "/ctl",
+                           "window " + std::to_string(size->rows) + "x" + std::to_string(size->columns));
         if (options_.interrupted != nullptr && *options_.interrupted != 0) {
             if (killed && *options_.interrupted > 1)
                 return; // asked twice: the machine goes as it is

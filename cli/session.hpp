@@ -5,6 +5,7 @@
 // and signals.
 #pragma once
 
+#include "cli/host_terminal.hpp"
 #include "cli/machine.hpp"
 #include "cli/plan.hpp"
 #include "ninep/client.hpp"
@@ -43,6 +44,7 @@ struct SessionOptions {
     std::string crash_jail;        ///< debug control: kill this jail's personality …
     unsigned crash_seconds = 0;    ///< … so long after the start
     const volatile std::sig_atomic_t* interrupted = nullptr;
+    HostTerminal* terminal = nullptr; ///< ours, when the only jail has one
 };
 
 class Session {

@@ -36,6 +36,13 @@ struct JailParameters {
 
 enum class JailState : std::uint32_t { created = 0, running = 1, exited = 2, failed = 3 };
 
+/// What kind of console it is. The size is written by the box at any time, which then rings; read once each
+/// time.
+struct JailTerminal {
+    std::uint32_t present; // 1: ring_stdin and ring_stdout are a terminal's line; ring_stderr is not used
+    std::uint32_t window;  // rows << 16 | columns; 0: unknown
+};
+
 struct JailStatus { // written by the personality, read by the box
     JailState state;
     std::uint32_t wait_status;   // of the first process, as wait4(2) gives it; valid when exited
@@ -50,6 +57,7 @@ struct alignas(64) JailRingHeader { // layout of glue::RingHeader
 
 struct JailShared {
     JailParameters parameters;
+    alignas(64) JailTerminal terminal;
     alignas(64) JailStatus status;
     JailRingHeader ring[jail_rings];
     alignas(4096) std::byte data[jail_rings][console_ring_size];

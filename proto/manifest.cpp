@@ -42,6 +42,7 @@ enum class Key : std::uint8_t {
     cores,
     share,
     trace,
+    terminal,
     restart,
     program,
     period,
@@ -72,6 +73,7 @@ const KeyName key_names[] = {
     {Section::jail, "cores", Key::cores, false, false},
     {Section::jail, "share", Key::share, false, false},
     {Section::jail, "trace", Key::trace, false, false},
+    {Section::jail, "terminal", Key::terminal, false, false},
     {Section::jail, "restart", Key::restart, false, false},
     {Section::realtime, "program", Key::program, false, true},
     {Section::realtime, "period_ns", Key::period, false, true},
@@ -280,6 +282,9 @@ private:
                 return "not a percentage from 1 to 1600";
             jail.share = static_cast<std::uint32_t>(number);
             return nullptr;
+        case Key::terminal:
+            jail.terminal = true;
+            return parse_window(value, jail.rows, jail.columns) ? nullptr : "not ROWSxCOLUMNS";
         case Key::restart:
             return value == Text("never") ? nullptr : "only 'never' is known";
         default:
@@ -341,6 +346,19 @@ private:
 };
 
 } // namespace
+
+bool parse_window(Text text, std::uint16_t& rows, std::uint16_t& columns) {
+    std::size_t cross = 0;
+    while (cross < text.size && text[cross] != 'x')
+        cross++;
+    std::uint64_t first = 0, second = 0;
+    if (cross == text.size || !parse_number_between({text.data, cross}, 0, 0xffff, first) ||
+        !parse_number_between({text.data + cross + 1, text.size - cross - 1}, 0, 0xffff, second))
+        return false;
+    rows = static_cast<std::uint16_t>(first);
+    columns = static_cast<std::uint16_t>(second);
+    return true;
+}
 
 ManifestError parse_manifest(char* text, std::size_t size, Manifest& out) {
     // The tables need no clearing: what lies beyond their counts is never read.

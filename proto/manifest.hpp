@@ -18,6 +18,7 @@
 //     cores = 0,1                              which cores, in order (0,0: both on one); default: the
 //                                              box chooses
 //     share = PERCENT                          of one core; default: no limit
+//     terminal = ROWSxCOLUMNS                  the console is a terminal of this size (0x0: unknown)
 //     restart = never
 //     [realtime NAME]
 //     program = NAME                           a program part of the boot archive
@@ -62,6 +63,8 @@ struct JailManifest {
     std::uint8_t cores[manifest_max_cpus] = {};
     std::uint32_t share = 0; ///< percent of one core; 0: no limit
     bool trace = false;      ///< its system calls, from the first on
+    bool terminal = false;
+    std::uint16_t rows = 0, columns = 0; ///< of the terminal
 };
 
 struct RealtimeManifest {
@@ -94,6 +97,9 @@ struct ManifestError {
     Text key;                     ///< key or section at fault
     const char* reason = nullptr; ///< null: no error
 };
+
+/// "ROWSxCOLUMNS", each up to 65535.
+[[nodiscard]] bool parse_window(Text text, std::uint16_t& rows, std::uint16_t& columns);
 
 /// Parses `text` (writable, `size` bytes) into `out`, which is reset first (large: keep it out of small
 /// stacks). The first error ends it.

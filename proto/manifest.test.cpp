@@ -43,7 +43,7 @@ TEST(Manifest, ParsesEverything) {
     const auto parsed =
         parse("# a box\n[box]\nseed = " + std::string(64, 'a') + "\nepoch = 123\nicount = yes\n\n" + jail +
               "argument = \"two words\\n\\x41\\\"\"\n environment = A=b=c \ncpus = 2\ncores = 0, 1\n"
-              "share=150\nrestart = never\ndirectory = /tmp\n"
+              "share=150\nterminal = 24x80\nrestart = never\ndirectory = /tmp\n"
               "[jail beta]\nabi = dragonfly\nimage = b\nargument = y\nenvironment=Q=\nmemory = 9000000\n"
               "[realtime pulse]\nprogram = pulse\nperiod_ns = 1000000\nbudget_ns = 100000\n"
               "priority = 254\ncore = 1\n");
@@ -60,6 +60,8 @@ TEST(Manifest, ParsesEverything) {
     EXPECT_EQ(m.jails[0].cpus, 2U);
     EXPECT_EQ(m.jails[0].cores[1], 1);
     EXPECT_EQ(m.jails[0].share, 150U);
+    EXPECT_TRUE(m.jails[0].terminal && !m.jails[1].terminal);
+    EXPECT_EQ(m.jails[0].rows * 1000 + m.jails[0].columns, 24080);
     EXPECT_EQ(str(m.jails[0].directory), "/tmp");
     EXPECT_EQ(m.jails[1].abi, Abi::dragonfly);
     EXPECT_EQ(m.jails[1].first_argument, 2U);
@@ -103,6 +105,8 @@ TEST(Manifest, NamesLineAndKeyOfEachFault) {
                  "larger");
     expect_error("[realtime p]\nprogram = p\nperiod_ns = 1\n", 3, "period_ns", "nanoseconds");
     expect_error("", 0, "jail", "no jail");
+    for (const char* size : {"24", "24x", "x80", "24x80x1", "65536x1", "-1x1", "", "24 x 80"})
+        expect_error(jail + "terminal = " + size + "\n", 6, "terminal", "ROWSxCOLUMNS");
     expect_error("[box]\nicount = no\n", 0, "jail", "no jail");
 }
 

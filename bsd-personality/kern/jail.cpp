@@ -136,7 +136,6 @@ SysResult<void> start_first_process() {
     proc.files = FileTable::create();
     if (!proc.files)
         return Failure(Errno::enomem);
-    TRY(open_standard_files(*proc.files));
     const char* why = nullptr;
     proto::Bytes image{reinterpret_cast<const std::uint8_t*>(glue::Ram::image().data()),
                        glue::Ram::image().size()};
@@ -147,6 +146,7 @@ SysResult<void> start_first_process() {
     }
     proc.root = proc.cwd = root.value();
     Lwp& lwp = *TRY(create_lwp(proc));
+    TRY(open_standard_files(lwp));
     proc.state = ProcState::alive;
     if (p.directory[0] && !(p.directory[0] == '/' && p.directory[1] == '\0')) {
         auto directory = find_vnode(lwp, text(p.directory));

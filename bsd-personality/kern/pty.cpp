@@ -76,11 +76,6 @@ Pty* find_pty(unsigned number) {
     return pty && pty->has_master() ? pty : nullptr;
 }
 
-Text terminal_name(std::uint32_t device) {
-    Pty* pty = device >= first_device ? find_pty(device - first_device) : nullptr;
-    return pty ? pty->name() : Text();
-}
-
 SysResult<FileRef> open_pty(Lwp& lwp, std::uint32_t flags) {
     const Proc& proc = lwp.proc;
     std::uint32_t creator = proc.cred->ruid;
@@ -200,6 +195,8 @@ SysResult<void> Pty::master_write(Lwp& lwp, Uio& uio, bool nonblocking) {
             (void)TRY(interruptible_sleep(lwp, &master_writes_, "ptcout"));
             continue;
         }
+        if (signal_pending(lwp)) // what nobody reads is lost, however much it is
+            return Failure(Errno::erestart);
         TRY(uio.copy_in(chunk, count));
         for (unsigned i = 0; i < count; i++)
             line_.input(static_cast<std::uint8_t>(chunk[i]));

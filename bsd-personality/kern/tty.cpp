@@ -185,6 +185,8 @@ SysResult<void> Tty::write_by(Lwp& lwp, Uio& uio, const TtyFile& file) {
         auto count = static_cast<unsigned>(
             least<std::uint64_t>(least<std::uint64_t>(uio.residual(), sizeof chunk), line_.write_room()));
         if (count != 0) {
+            if (signal_pending(lwp))
+                return Failure(Errno::erestart);
             TRY(uio.copy_in(chunk, count));
             line_.write(chunk, count);
             continue;

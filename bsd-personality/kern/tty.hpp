@@ -152,7 +152,5 @@ private:
 
 /// FIODGNAME and FIODNAME: the name of an open device. Errors: EINVAL (too long for the buffer), EFAULT.
 SysResult<void> put_device_name(Lwp& lwp, const void* argument, Text name);
-/// The name of a terminal by device number, for kern.devname; empty: none has it.
-Text terminal_name(std::uint32_t device);
 
 } // namespace bsd

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsd-personality/vfs/console.hpp"
 
+#include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/trace.hpp"
 #include "lwkt/slab.hpp"
@@ -10,6 +11,8 @@ namespace bsd {
 constinit Console* console = nullptr;
 
 void Console::doorbell() {
+    if (terminal_)
+        return terminal_->doorbell();
     lwkt::wakeup(&readers_);
     lwkt::wakeup(&writers_);
     readers_.notify();
@@ -72,13 +75,95 @@ Readiness Console::readiness(int stream, Direction direction) const {
     return {space != 0, false, space, 0};
 }
 
+// --- as a terminal -----------------------------------------------------------------------------------------
+namespace {
+constexpr std::uint32_t console_device = 3, console_speed = 115200;
+void call_daemon();
+} // namespace
+
+SysResult<void> Console::become_terminal(const proto::JailTerminal& settings) {
+    terminal_ = lwkt::construct<ConsoleTty>(ring_[0], ring_[1], ring_box_, settings);
+    return terminal_ ? SysResult<void>{} : Failure(Errno::enomem);
+}
+
+ConsoleTty::ConsoleTty(glue::Ring& input, glue::Ring& output, void (*ring_box)(),
+                       const proto::JailTerminal& settings)
+    : Tty(default_abi->kind == AbiKind::freebsd ? tty::Dialect::freebsd : tty::Dialect::dragonfly,
+          console_speed, Text("console"), console_device),
+      input_ring_(input), output_ring_(output), ring_box_(ring_box), settings_(settings) {
+    doorbell();
+}
+
+void ConsoleTty::doorbell() {
+    std::uint32_t window = __atomic_load_n(&settings_.window, __ATOMIC_ACQUIRE);
+    set_window({static_cast<std::uint16_t>(window >> 16), static_cast<std::uint16_t>(window), 0, 0});
+    bool received = false;
+    while (std::uint32_t room = line_.input_room()) {
+        std::byte chunk[256];
+        std::uint32_t count = input_ring_.read({chunk, least<std::size_t>(sizeof chunk, room)});
+        for (std::uint32_t i = 0; i < count; i++)
+            line_.input(std::to_integer<std::uint8_t>(chunk[i]));
+        if (count == 0)
+            break;
+        received = true;
+    }
+    if (received && input_ring_.waiting())
+        ring_box_();
+    if (line_.readable() != 0)
+        wake_readers();
+    output_ready();
+    wake_writers();
+    type_end_of_file();
+}
+
+// When the box's input has ended: an end of file for whoever reads, once.
+void ConsoleTty::type_end_of_file() {
+    if (ended_ || !input_ring_.closed() || input_ring_.available() != 0)
+        return;
+    ended_ = true;
+    line_.input(line_.termios().cc[tty::veof]);
+    wake_readers();
+    output_ready();
+}
+
+void ConsoleTty::output_ready() {
+    bool moved = false;
+    while (line_.output_ready() != 0) {
+        char chunk[256];
+        std::uint32_t space = output_ring_.space();
+        if (space == 0) {
+            output_ring_.set_waiting(true); // the box rings when it has read
+            moved = true;
+            if (output_ring_.space() == 0)
+                break;
+            output_ring_.set_waiting(false);
+            continue;
+        }
+        unsigned count = line_.take_output(chunk, least<std::uint32_t>(sizeof chunk, space));
+        (void)output_ring_.write({reinterpret_cast<const std::byte*>(chunk), count});
+        moved = true;
+    }
+    if (moved)
+        ring_box_();
+}
+
+// Not at once: the discipline may be in the middle of a character.
+void ConsoleTty::input_taken() {
+    if (input_ring_.available() != 0)
+        call_daemon();
+}
+
 namespace {
 
 std::uint32_t rings = 0; // atomic: doorbells since the daemon looked
 
-void doorbell_event(void*) {
+void call_daemon() {
     __atomic_store_n(&rings, 1, __ATOMIC_SEQ_CST);
     lwkt::wakeup(&rings);
+}
+
+void doorbell_event(void*) {
+    call_daemon();
 }
 
 void daemon(void*) {
@@ -98,8 +183,10 @@ void daemon(void*) {
 } // namespace
 
 SysResult<void> start_console(const glue::Ring& input, const glue::Ring& output, const glue::Ring& error,
-                              void (*ring_box)()) {
+                              void (*ring_box)(), const proto::JailTerminal& terminal) {
     console = lwkt::construct<Console>(input, output, error, ring_box);
+    if (console && terminal.present)
+        TRY(console->become_terminal(terminal));
     lwkt::Thread* thread =
         lwkt::create(daemon, nullptr, lwkt::Priority::kernel_daemon, lwkt::CpuId{0}, "console");
     if (!thread || !console)

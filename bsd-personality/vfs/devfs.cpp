@@ -146,6 +146,8 @@ SysResult<VnodeRef> DeviceNode::lookup(Text name) {
     if (type != VnodeType::directory)
         return Failure(Errno::enotdir);
     if (!row_) {
+        if (Tty* terminal = console ? console->terminal() : nullptr; terminal && name == terminal->name())
+            return VnodeRef(terminal);
         for (unsigned i = 0; i < device_count; i++)
             if (name == text(device_names[i].name))
                 return VnodeRef(&device_nodes.node[i]);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsd-personality/vfs/root.hpp"
 
-#include "bsd-personality/kern/ucred.hpp"
+#include "bsd-personality/kern/proc.hpp"
+#include "bsd-personality/vfs/console.hpp"
 #include "bsd-personality/vfs/devfs.hpp"
 #include "bsd-personality/vfs/tmpfs.hpp"
 #include "proto/image.hpp"
@@ -52,7 +53,15 @@ SysResult<VnodeRef> make_root(proto::Bytes image, const char*& why) {
     return root;
 }
 
-SysResult<void> open_standard_files(FileTable& files) {
+SysResult<void> open_standard_files(Lwp& lwp) {
+    FileTable& files = *lwp.proc.files;
+    if (Tty* terminal = console->terminal()) {
+        TRY(terminal->become_controlling(lwp.proc));
+        FileRef file = TRY(terminal->open(lwp, open_read_write));
+        for (int fd = 0; fd < 3; fd++)
+            (void)TRY(files.install(FileRef(file), false, fd));
+        return {};
+    }
     for (int stream = 0; stream < 3; stream++)
         (void)TRY(files.install(TRY(open_console(stream)), false, stream));
     return {};

@@ -13,6 +13,6 @@ namespace bsd {
 SysResult<VnodeRef> make_root(proto::Bytes image, const char*& why);
 
 /// Descriptors 0, 1, 2 on the console.
-SysResult<void> open_standard_files(FileTable& files);
+SysResult<void> open_standard_files(Lwp& lwp);
 
 } // namespace bsd

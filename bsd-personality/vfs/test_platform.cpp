@@ -63,6 +63,8 @@ const Abi freebsd_abi = {.kind = AbiKind::freebsd,
                          .signal_info = nullptr,
                          .build_stack = nullptr};
 
+const Abi* default_abi = &freebsd_abi;
+
 void PendingSignals::discard(SignalSet) {}
 Proc* find_process(pid_t) {
     return nullptr;
@@ -77,6 +79,9 @@ ProcessTime process_time(const Proc&) {
 }
 Usage usage_of(const Proc& proc) {
     return proc.usage;
+}
+bool signal_pending(Lwp&) {
+    return false;
 }
 SysResult<bool> interruptible_sleep(Lwp&, const void*, const char*, lwkt::Nanoseconds) {
     return Failure(Errno::erestart);
