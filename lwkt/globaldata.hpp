@@ -17,7 +17,7 @@ namespace lwkt {
 inline constexpr unsigned priority_levels = 32;
 inline constexpr unsigned sleep_buckets = 64; // one word of bits
 inline constexpr unsigned ipiq_length = 64;   // messages a pair of cores; a power of two
-inline constexpr unsigned slab_classes = 14;
+inline constexpr unsigned slab_classes = 17;
 
 // Why a thread is on its core's inbox.
 enum InboxReason : std::uint32_t {
@@ -192,5 +192,8 @@ struct TokenScheduler {
     static void wait_for(GlobalData& gd, Token& token, Thread* thread);
     static void wake(Token& token);
 };
+
+// Frees a thread whose stack is not in use any more.
+void free_thread(Thread* thread);
 
 } // namespace lwkt

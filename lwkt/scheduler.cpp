@@ -19,11 +19,6 @@ PageProvider page_provider;
 
 namespace {
 
-void free_thread(Thread* thread) {
-    thread->fiber.destroy();
-    page_provider.release(thread->stack, thread->stack_size / glue::page_size);
-}
-
 // An interrupt thread is ready and above the current thread: runs it on top until it blocks.
 void preempt(GlobalData& gd, Thread* self) {
     for (;;) {
@@ -341,42 +336,6 @@ extern "C" void lwkt_thread_main() {
     critical_exit(); // entered by whoever switched here
     thread->function(thread->argument);
     exit();
-}
-
-// The Thread lies at the low end of its stack's block: one allocation, one release.
-Thread* create(ThreadFunction function, void* argument, Priority priority, CpuId cpu, const char* name,
-               std::size_t stack_size) {
-    if (cpu.value >= cpu_count() || priority == Priority::idle)
-        return nullptr;
-    if (stack_size == 0)
-        stack_size = glue::default_stack_size;
-    std::size_t pages = 1;
-    while (pages * glue::page_size < stack_size)
-        pages *= 2;
-    if (pages > 16)
-        return nullptr;
-    auto* block = static_cast<std::byte*>(page_provider.allocate(pages));
-    if (block == nullptr)
-        return nullptr;
-    auto* thread = new (block) Thread;
-    thread->stack = block;
-    thread->stack_size = pages * glue::page_size;
-    thread->cpu = cpu.value;
-    thread->priority = priority;
-    thread->function = function;
-    thread->argument = argument;
-    for (std::size_t i = 0; i + 1 < sizeof thread->name && name[i]; ++i)
-        thread->name[i] = name[i];
-    if (!thread->fiber.create(block + sizeof(Thread), thread->stack_size - sizeof(Thread))) {
-        page_provider.release(block, pages);
-        return nullptr;
-    }
-    thread->stack_pointer = arch::prepare_stack(block, thread->stack_size);
-    return thread;
-}
-
-void destroy_unstarted(Thread* thread) {
-    free_thread(thread);
 }
 
 void exit() {

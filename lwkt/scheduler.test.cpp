@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "lwkt/test_support.hpp"
 
+#include <cstring>
+
 #include <string>
 
 using namespace lwkt;
@@ -323,6 +325,28 @@ TEST(SchedulerTwo, IdleCoresAreSeen) {
         while (core_idle(CpuId{1}))
             yield();
         go = true;
+    });
+}
+
+TEST(Threads, HaveRoomOfTheCaller) {
+    run(1, [] {
+        constexpr std::size_t room = 1000;
+        bool same = false;
+        Thread* thread = create(
+            [](void* argument) {
+                auto* bytes = static_cast<unsigned char*>(room_of(current(), room));
+                bool kept = reinterpret_cast<std::uintptr_t>(bytes) % 64 == 0;
+                for (std::size_t i = 0; i < room; i++)
+                    kept &= bytes[i] == 0xa5;
+                *static_cast<bool*>(argument) = kept;
+                wakeup(argument);
+            },
+            &same, Priority::user_normal, CpuId{0}, "room", 0, room);
+        ASSERT_NE(thread, nullptr);
+        std::memset(room_of(thread, room), 0xa5, room);
+        schedule(thread);
+        (void)tsleep(&same, sleep_plain, "room");
+        EXPECT_TRUE(same);
     });
 }
 

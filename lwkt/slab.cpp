@@ -10,8 +10,8 @@ namespace lwkt {
 
 namespace {
 
-constexpr std::size_t class_sizes[slab_classes] = {16,  32,  48,  64,  96,   128,  192,
-                                                   256, 384, 512, 768, 1024, 1536, 2048};
+constexpr std::size_t class_sizes[slab_classes] = {16,  32,  48,  64,  96,  128,  160,  192, 256,
+                                                   288, 384, 512, 544, 768, 1024, 1536, 2048};
 constexpr std::size_t largest_class = 2048;
 constexpr std::uint32_t remote_kick = 64; // releases by other cores after which the owner is kicked
 

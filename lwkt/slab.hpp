@@ -15,7 +15,8 @@ namespace lwkt {
 // protects them.
 struct PageProvider {
     // A block of `pages` (a power of two, at most 16) contiguous pages, aligned to its own size; nullptr if
-    // there is none. Contents undefined.
+    // there is none. Contents undefined. Where stacks are no power of two, blocks come back in parts that
+    // are.
     void* (*allocate)(std::size_t pages);
     void (*release)(void* block, std::size_t pages);
 };

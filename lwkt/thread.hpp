@@ -90,7 +90,7 @@ struct Thread {
     std::byte* stack = nullptr;        // immutable
     std::size_t stack_size = 0;        // immutable
     ThreadFunction function = nullptr; // immutable
-    void* argument = nullptr;          // immutable
+    void* argument = nullptr;          // immutable once it has been scheduled
     glue::Fiber fiber;                 // what sanitizers must know of the stack; empty on native
     std::uint32_t moves_to = 0;        // while it is moving
     void* owner = nullptr;             // for the layer above (a BSD thread), not used here
@@ -182,9 +182,12 @@ public:
 
 // Makes a thread that will run function(argument) on `cpu`; it does not run before schedule(). The stack
 // comes from the page provider. nullptr when memory is exhausted or the CPU does not exist. Does not block.
-// `stack_size` 0 is the platform's default (glue::default_stack_size).
+// `stack_size` 0 is the platform's default (glue::default_stack_size), in whole pages. Of it, `room` bytes
+// (at most a quarter) are the caller's, aligned to 64, as long as the thread lives: room_of().
 [[nodiscard]] Thread* create(ThreadFunction function, void* argument, Priority priority, CpuId cpu,
-                             const char* name, std::size_t stack_size = 0);
+                             const char* name, std::size_t stack_size = 0, std::size_t room = 0);
+// Where the room begins that create() was asked for.
+void* room_of(Thread* thread, std::size_t room);
 // Frees a thread that was created and never scheduled.
 void destroy_unstarted(Thread* thread);
 

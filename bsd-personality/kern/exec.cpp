@@ -250,9 +250,9 @@ void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, VmSpace* space, Vnode
     proc.ps_strings = abi.ps_strings;
     proc.user_stack = abi.stack_top;
     proc.text = static_cast<VnodeRef&&>(vnode);
-    std::memcpy(proc.path, path, sizeof proc.path);
-    const char* last = proc.path;
-    for (const char* at = proc.path; *at; at++)
+    proc.path.assign(text(path));
+    const char* last = path;
+    for (const char* at = path; *at; at++)
         if (*at == '/' && at[1])
             last = at + 1;
     std::memset(proc.command, 0, sizeof proc.command);

@@ -43,7 +43,7 @@ void inherit(Proc& parent, Proc& child, const ForkRequest& request) {
     child.user_stack = parent.user_stack;
     std::memcpy(child.limits, parent.limits, sizeof child.limits);
     std::memcpy(child.command, parent.command, sizeof child.command);
-    std::memcpy(child.path, parent.path, sizeof child.path);
+    child.path.assign(parent.path.text());
     for (int signal = 1; signal <= signal_count; signal++) {
         child.actions[signal] = parent.actions[signal];
         if (request.default_signals && parent.actions[signal].handler != sig_ign)

@@ -2,6 +2,7 @@
 // Threads of processes: making, finding, notifying and ending them. The last one that leaves takes the
 // process's resources with it (kern/exit.cpp).
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "glue/fpu.hpp"
 #include "lwkt/slab.hpp"
@@ -39,9 +40,7 @@ void free_lwp(Lwp& lwp) {
     proc.lwp_count--;
     lwps_on_cpu[lwp.thread->cpu]--;
     lwp_total--;
-    std::size_t size = lwp.allocation;
-    lwp.~Lwp();
-    lwkt::release(&lwp, size);
+    lwp.~Lwp(); // its memory is its LWKT thread's
 }
 
 } // namespace
@@ -65,23 +64,18 @@ SysResult<Lwp*> create_lwp(Proc& proc) {
     if (lwp_total >= max_lwps || proc.lwp_count >= max_lwps_a_process)
         return Failure(Errno::eproclim);
     constexpr std::size_t align = 64; // of XSAVE areas
-    std::size_t size = sizeof(Lwp) + align + glue::Fpu::size();
-    void* memory = lwkt::allocate(size);
-    if (!memory)
+    constexpr std::size_t head = (sizeof(Lwp) + align - 1) & ~(align - 1);
+    const std::size_t size = head + glue::Fpu::size();
+    lwkt::Thread* thread =
+        lwkt::create(lwp_main, nullptr, lwkt::Priority::user_normal, choose_cpu(), proc.command, 0, size);
+    if (!thread)
         return Failure(Errno::enomem);
-    Lwp* lwp = new (memory) Lwp(proc);
-    auto area =
-        (reinterpret_cast<std::uintptr_t>(memory) + sizeof(Lwp) + align - 1) & ~std::uintptr_t{align - 1};
-    lwp->fpu = reinterpret_cast<std::byte*>(area);
-    lwp->allocation = size;
+    Lwp* lwp = new (lwkt::room_of(thread, size)) Lwp(proc);
+    thread->argument = lwp;
+    lwp->thread = thread;
+    lwp->fpu = reinterpret_cast<std::byte*>(lwp) + head;
     std::memset(&lwp->saved, 0, sizeof lwp->saved);
     glue::Fpu::initialize(lwp->fpu);
-    lwp->thread = lwkt::create(lwp_main, lwp, lwkt::Priority::user_normal, choose_cpu(), proc.command);
-    if (!lwp->thread) {
-        lwp->~Lwp();
-        lwkt::release(memory, size);
-        return Failure(Errno::enomem);
-    }
     lwp->thread->owner = lwp;
     lwp->tid = fresh_tid();
     bucket(lwp->tid).push_front(lwp);
@@ -93,6 +87,7 @@ SysResult<Lwp*> create_lwp(Proc& proc) {
 }
 
 void start_lwp(Lwp& lwp) {
+    leave_rest(*lwp.proc.vmspace);
     lwkt::schedule(lwp.thread);
 }
 

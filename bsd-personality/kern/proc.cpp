@@ -68,8 +68,10 @@ SysResult<Proc*> create_process(pid_t pid) {
     if (process_count >= max_processes)
         return Failure(Errno::eagain);
     Proc* proc = lwkt::construct<Proc>();
-    if (!proc)
+    if (!proc || !proc->actions.create()) {
+        lwkt::destroy(proc);
         return Failure(Errno::enomem);
+    }
     proc->pid = pid ? pid : fresh_pid();
     proc->start_nanoseconds = glue::Clock::now().value;
     process_count++;

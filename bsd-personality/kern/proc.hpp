@@ -8,6 +8,7 @@
 #include "bsd-personality/kern/file.hpp"
 #include "bsd-personality/kern/giant.hpp"
 #include "bsd-personality/kern/list.hpp"
+#include "bsd-personality/kern/owned_text.hpp"
 #include "bsd-personality/kern/signal.hpp"
 #include "bsd-personality/kern/systemcall.hpp"
 #include "bsd-personality/kern/time.hpp"
@@ -74,8 +75,7 @@ struct Lwp {
     lwkt::Thread* thread = nullptr;
     Link<Lwp> in_proc, by_tid;
     UserContext saved;        // registers while another lwp has the vCPU page
-    std::byte* fpu = nullptr; // extended state likewise; 64-byte aligned, part of this allocation
-    std::size_t allocation = 0;
+    std::byte* fpu = nullptr; // extended state likewise; 64-byte aligned, behind the Lwp
 
     SignalSet mask;
     SignalSet saved_mask; // with ast_restore_mask
@@ -141,7 +141,7 @@ struct Proc {
     ProcessTimers timers;
     EventSource events; // EVFILT_PROC and EVFILT_SIGNAL: NOTE_EXIT, NOTE_FORK, NOTE_EXEC, note_signal
 
-    SignalAction actions[signal_count + 1]; // by number
+    SignalActions actions; // by number
     PendingSignals pending;
     std::uint64_t sigcode = 0; // address of the signal trampoline in user memory
     bool job_control = false;
@@ -157,7 +157,7 @@ struct Proc {
 
     VnodeRef text;             // the executable
     char command[20] = {};     // its last component, for people
-    char path[1024] = {};      // absolute path as given to exec; KERN_PROC_PATHNAME
+    OwnedText path;            // absolute path as given to exec; KERN_PROC_PATHNAME
     char* arguments = nullptr; // argument strings, NUL after each; kern.proc.args
     std::uint32_t arguments_size = 0;
     std::uint32_t osrel = 0;                      // from the FreeBSD note; 0 without

@@ -219,11 +219,10 @@ void set_signal_mask(Lwp& lwp, SignalSet mask) {
 }
 
 void reset_signals_for_exec(Lwp& lwp) {
-    for (SignalAction& action : lwp.proc.actions)
-        if (action.handler != sig_ign)
-            action = SignalAction{};
-        else
-            action = SignalAction{sig_ign, 0, {}};
+    for (int signal = 1; signal <= signal_count; signal++) {
+        SignalAction& action = lwp.proc.actions[signal];
+        action = SignalAction{action.handler == sig_ign ? sig_ign : sig_dfl, 0, {}};
+    }
     lwp.altstack = AlternateStack{};
 }
 

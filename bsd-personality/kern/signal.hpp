@@ -8,6 +8,7 @@
 #include "bsd-personality/kern/errno.hpp"
 #include "bsd-personality/kern/list.hpp"
 #include "l4-glue/types.hpp"
+#include "lwkt/slab.hpp"
 
 namespace bsd {
 
@@ -139,6 +140,28 @@ struct SignalAction {
     std::uint64_t handler = sig_dfl;
     int flags = 0;
     SignalSet mask;
+};
+
+/// The actions of a process, by signal number. They fill a page of their own.
+class SignalActions {
+public:
+    SignalActions() = default;
+    SignalActions(const SignalActions&) = delete;
+    SignalActions& operator=(const SignalActions&) = delete;
+    ~SignalActions() { lwkt::release(table_, size); }
+    /// All defaults. False: no memory. Before any other use.
+    [[nodiscard]] bool create() {
+        table_ = static_cast<SignalAction*>(lwkt::allocate(size));
+        for (int i = 0; table_ != nullptr && i < signal_count; i++)
+            new (&table_[i]) SignalAction;
+        return table_ != nullptr;
+    }
+    SignalAction& operator[](int signal) { return table_[signal - 1]; }
+    const SignalAction& operator[](int signal) const { return table_[signal - 1]; }
+
+private:
+    static constexpr std::size_t size = sizeof(SignalAction) * signal_count;
+    SignalAction* table_ = nullptr;
 };
 
 /// What accompanies a signal; siginfo_t before an ABI's layout.

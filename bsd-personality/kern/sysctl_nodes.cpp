@@ -7,6 +7,7 @@
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/sysctl.hpp"
 #include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/vm/object.hpp"
 #include "bsd-personality/vm/page.hpp"
 
 namespace bsd {
@@ -143,6 +144,22 @@ SysResult<void> free_page_count(Request& request) {
 SysResult<void> page_count(Request& request) {
     return request.put_value(static_cast<std::uint32_t>(vm::page_counts().total));
 }
+// Pages of programs and files, and what the personality needs itself.
+SysResult<void> active_page_count(Request& request) {
+    return request.put_value(static_cast<std::uint32_t>(vm::object_counts().pages));
+}
+SysResult<void> wired_page_count(Request& request) {
+    vm::PageCounts pages = vm::page_counts();
+    return request.put_value(
+        static_cast<std::uint32_t>(pages.total - pages.free - vm::object_counts().pages));
+}
+// What the kernel below keeps for the jail: page tables and kernel objects. Bytes.
+SysResult<void> kernel_memory_size(Request& request) {
+    return request.put_value(glue::kernel_memory().total);
+}
+SysResult<void> kernel_memory_free(Request& request) {
+    return request.put_value(glue::kernel_memory().free);
+}
 SysResult<void> page_sizes(Request& request) {
     const std::uint64_t sizes[3] = {vm::page_size, 0, 0};
     return request.put(sizes, sizeof sizes);
@@ -197,7 +214,7 @@ constexpr SysctlNode nodes[] = {
     {"kern.maxssiz", {1, 1003}, 2, 0, 'L', long_integer<(512 << 20)>},
     {"kern.maxthrssiz", {1, 1004}, 2, df, 'L', long_integer<(128 << 20)>},
     {"kern.stackgap_random", {1, 1005}, 2, df, 'I', integer<1024>},
-    {"kern.umtx_timeout_max", {1, 1006}, 2, df, 'I', integer<2000000>},
+    {"kern.umtx_timeout_max", {1, 1006}, 2, df, 'I', integer<2147483647>},
     {"kern.maxdsiz", {1, 1007}, 2, 0, 'L', long_integer<(std::int64_t{32} << 30)>},
     {"kern.maxtsiz", {1, 1008}, 2, 0, 'L', long_integer<(128 << 20)>},
     {"kern.openfiles", {1, 1009}, 2, 0, 'I', integer<0>},
@@ -220,6 +237,10 @@ constexpr SysctlNode nodes[] = {
     {"vm.stats.vm.v_page_size", {2, 1001, 1}, 3, 0, 'I', integer<4096>},
     {"vm.stats.vm.v_page_count", {2, 1001, 2}, 3, 0, 'I', page_count},
     {"vm.stats.vm.v_free_count", {2, 1001, 3}, 3, 0, 'I', free_page_count},
+    {"vm.stats.vm.v_wire_count", {2, 1001, 4}, 3, 0, 'I', wired_page_count},
+    {"vm.stats.vm.v_active_count", {2, 1001, 5}, 3, 0, 'I', active_page_count},
+    {"vm.kvm_size", {2, 1002}, 2, 0, 'L', kernel_memory_size},
+    {"vm.kvm_free", {2, 1003}, 2, 0, 'L', kernel_memory_free},
     {"hw.machine", {6, 1}, 2, 0, 'A', machine},
     {"hw.model", {6, 2}, 2, 0, 'A', model},
     {"hw.ncpu", {6, 3}, 2, 0, 'I', cpu_count},

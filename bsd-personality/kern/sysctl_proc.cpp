@@ -171,11 +171,14 @@ SysResult<Proc*> process_argument(SysctlRequest& request) {
     return proc;
 }
 
+SysResult<void> put_path(SysctlRequest& request, const Proc& proc) {
+    return proc.path.empty() ? SysResult<void>(Failure(Errno::enoent)) : request.put_text(proc.path.text());
+}
+
 SysResult<void> freebsd_only(SysctlRequest& request, const Proc& proc) {
     switch (request.rest[0]) {
     case freebsd_query_path:
-        return proc.path[0] != '\0' ? request.put_text(text(proc.path))
-                                    : SysResult<void>(Failure(Errno::enoent));
+        return put_path(request, proc);
     case query_system_name:
         return request.put_text(Text("FreeBSD ELF64"));
     case freebsd_query_ps_strings:
@@ -203,8 +206,7 @@ SysResult<void> dragonfly_only(SysctlRequest& request, const Proc& proc) {
         return request.put_text(path.view());
     }
     case dragonfly_query_path:
-        return proc.path[0] != '\0' ? request.put_text(text(proc.path))
-                                    : SysResult<void>(Failure(Errno::enoent));
+        return put_path(request, proc);
     case dragonfly_query_trampoline: {
         const std::uint64_t range[2] = {proc.sigcode, proc.sigcode + proc.abi->trampoline_size};
         return request.put(range, sizeof range);

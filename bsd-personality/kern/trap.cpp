@@ -10,6 +10,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/counters.hpp"
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/trace.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 #include "glue/fpu.hpp"
@@ -272,6 +273,11 @@ namespace {
             vcpu.enable_upcalls();
             if (!return_to_user(lwp))
                 return false;
+            continue;
+        }
+        if (lwp.thread->switches != switches && has_rested(*lwp.proc.vmspace)) [[unlikely]] {
+            vcpu.enable_upcalls();
+            leave_rest(*lwp.proc.vmspace);
             continue;
         }
         if (cpu.owner != &lwp)

@@ -189,22 +189,35 @@ SysResult<Return> sys_get_tls_area(Lwp& lwp, const SystemCall& call) {
     return Return(0);
 }
 
-// umtx_sleep(word, value, microseconds): while the word has the value. Every sleep ends after two seconds, as
-// there.
-SysResult<Return> sys_umtx_sleep(Lwp& lwp, const SystemCall& call) {
-    constexpr std::uint64_t longest = 2'000'000'000;
-    std::int32_t microseconds = call.integer(2);
-    if (microseconds < 0 || (call.word(0) & 3))
+// The key of a word for umtx_sleep and umtx_wakeup. Errors: EFAULT (not aligned), EINVAL (nothing is there).
+static SysResult<UmtxKey> word_key(Lwp& lwp, UserAddress word) {
+    if (word.value & 3)
+        return Failure(Errno::efault);
+    auto key = umtx_key(*lwp.proc.vmspace, word, false);
+    if (!key)
         return Failure(Errno::einval);
-    VmSpace& space = *lwp.proc.vmspace;
-    UmtxKey key = TRY(umtx_key(space, call.address(0), false));
-    if (TRY(user_load32(space, call.address(0))) != call.natural(1))
+    return key.value();
+}
+
+// umtx_sleep(word, value, microseconds): while the word has the value. There, every sleep ends after
+// kern.umtx_timeout_max, since a word may have got another page meanwhile; here it cannot lose its waiters.
+SysResult<Return> sys_umtx_sleep(Lwp& lwp, const SystemCall& call) {
+    std::int32_t microseconds = call.integer(2);
+    if (microseconds < 0)
+        return Failure(Errno::einval);
+    UmtxKey key = TRY(word_key(lwp, call.address(0)));
+    auto value = user_load32(*lwp.proc.vmspace, call.address(0));
+    if (!value)
+        return Failure(Errno::einval);
+    if (value.value() != call.natural(1))
         return Failure(Errno::ebusy);
-    std::uint64_t span = microseconds ? static_cast<std::uint64_t>(microseconds) * 1000 : longest;
+    auto deadline = lwkt::no_timeout;
+    if (microseconds)
+        deadline =
+            glue::Nanoseconds{glue::Clock::now().value + static_cast<std::uint64_t>(microseconds) * 1000};
     UmtxWaiter waiter;
     umtx_enqueue(waiter, key);
-    auto slept = umtx_sleep(lwp, waiter, "umtxsl",
-                            glue::Nanoseconds{glue::Clock::now().value + (span < longest ? span : longest)});
+    auto slept = umtx_sleep(lwp, waiter, "umtxsl", deadline);
     if (!slept)
         return Failure(slept.error() == Errno::etimedout ? Errno::eagain : never_restart(slept.error()));
     return Return(0);
@@ -212,9 +225,7 @@ SysResult<Return> sys_umtx_sleep(Lwp& lwp, const SystemCall& call) {
 
 SysResult<Return> sys_umtx_wakeup(Lwp& lwp, const SystemCall& call) {
     std::int32_t count = call.integer(1);
-    if (call.word(0) & 3)
-        return Failure(Errno::einval);
-    UmtxKey key = TRY(umtx_key(*lwp.proc.vmspace, call.address(0), false));
+    UmtxKey key = TRY(word_key(lwp, call.address(0)));
     umtx_wake(key, count > 0 ? static_cast<unsigned>(count) : ~0u);
     return Return(0);
 }

@@ -6,8 +6,8 @@
 namespace bsd::vm {
 namespace {
 
-// Levels of nodes above the leaves: at most (52 - 6) / 6 rounded up for indices of 64-bit byte addresses.
-constexpr unsigned max_height = 8;
+// Levels of nodes above the leaves: at most (52 - 5) / 5 rounded up for indices of 64-bit byte addresses.
+constexpr unsigned max_height = 10;
 
 template <class T>
 T* make_node() {

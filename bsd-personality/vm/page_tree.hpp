@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The pages of an object by index: a radix tree of 64-way nodes that holds only what is there, so that memory
+// The pages of an object by index: a radix tree of 32-way nodes that holds only what is there, so that memory
 // follows the pages that were touched. Its root covers one aligned range of indices, wherever that lies, and
 // grows upwards when a page comes in outside. Owned by its object.
 #pragma once
@@ -10,7 +10,7 @@ namespace bsd::vm {
 
 class PageTree {
 public:
-    static constexpr unsigned fan_shift = 6;
+    static constexpr unsigned fan_shift = 5;
     static constexpr unsigned fan = 1u << fan_shift;
 
     PageTree() = default;

@@ -34,13 +34,7 @@ bool VmSpace::drop_kept_tables() {
     return true;
 }
 
-PageTables* VmSpace::take_tables() {
-    if (PageTables* tables = kept_tables; tables != nullptr) {
-        kept_tables = tables->next;
-        kept_table_count--;
-        tables->uses++;
-        return tables;
-    }
+PageTables* VmSpace::make_tables() {
     void* memory = lwkt::allocate(sizeof(PageTables));
     if (memory == nullptr)
         return nullptr;
@@ -49,6 +43,31 @@ PageTables* VmSpace::take_tables() {
         return tables;
     destroy_tables(tables);
     return nullptr;
+}
+
+PageTables* VmSpace::take_tables() {
+    if (PageTables* tables = kept_tables; tables != nullptr) {
+        kept_tables = tables->next;
+        kept_table_count--;
+        tables->uses++;
+        return tables;
+    }
+    return make_tables();
+}
+
+void VmSpace::rest() {
+    if (!glue::AddressSpace::cheap_to_make)
+        return;
+    PageTables* fresh = make_tables();
+    if (fresh == nullptr)
+        return;
+    for (MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next) {
+        entry->mapped_start = entry->mapped_end = entry->start;
+        entry->hardware_writable = false;
+    }
+    destroy_tables(tables_);
+    tables_ = fresh;
+    release_spare_entries();
 }
 
 // The process is gone: nothing runs in its tables any more.

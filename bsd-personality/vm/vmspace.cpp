@@ -47,11 +47,7 @@ void VmSpace::destroy() {
         lwkt::release(entry, sizeof(MapEntry));
         entry = next;
     }
-    while (spare_ != nullptr) {
-        MapEntry* next = spare_->next;
-        lwkt::release(spare_, sizeof(MapEntry));
-        spare_ = next;
-    }
+    release_spare_entries();
     if (translations_ != nullptr)
         lwkt::release(translations_, translation_bytes());
     this->~VmSpace();
@@ -92,6 +88,14 @@ MapEntry* VmSpace::new_entry() {
     new (entry) MapEntry;
     entry->space = this;
     return entry;
+}
+
+void VmSpace::release_spare_entries() {
+    while (MapEntry* entry = spare_) {
+        spare_ = entry->next;
+        lwkt::release(entry, sizeof(MapEntry));
+    }
+    spares_ = 0;
 }
 
 void VmSpace::free_entry(MapEntry* entry) {

@@ -78,6 +78,12 @@ public:
     // -------------------------------------------------------------------------------
     /// For Vcpu::enter.
     const glue::AddressSpace& hardware() const { return tables_->space; }
+    /// Gives back the page tables; faults make them anew. No thread may run in the space before it has held
+    /// giant again.
+    void rest();
+    /// How many times kern/rest.cpp has looked since a thread ran in it; atomic: threads clear it without
+    /// giant.
+    std::uint8_t looks_at_rest = 1;
     /// Makes `address` accessible, mapping a window around it.
     FaultResult fault(std::uint64_t address, glue::Access access);
     /// The kernel address of the byte at `address` after making it accessible; null if it cannot be. Valid up
@@ -191,6 +197,7 @@ private:
     }
 
     // vm/vmspace.cpp
+    static PageTables* make_tables();
     static PageTables* take_tables();
     static bool drop_kept_tables();
     void give_tables();
@@ -201,6 +208,7 @@ private:
     bool reserve_entries(unsigned count);
     vm::MapEntry* new_entry();
     void free_entry(vm::MapEntry* entry);
+    void release_spare_entries();
     void split(vm::MapEntry& entry, std::uint64_t address);
     vm::MapEntry* clip_range(std::uint64_t start, std::uint64_t end);
     void remove_range(std::uint64_t start, std::uint64_t end);

@@ -19,6 +19,11 @@ constexpr std::uint64_t flags_of(Access access) {
 }
 } // namespace
 
+KernelMemory kernel_memory() {
+    auto reply = invoke(Operation::pool_info, start_pool);
+    return {reply.second * page_size, reply.value * page_size};
+}
+
 Outcome<void> AddressSpace::create() {
     task_ = allocate_selector();
     if (!task_)

@@ -59,6 +59,14 @@ inline std::uint64_t fork_copy_pages() {
     return hosted::fork_copy;
 }
 
+// Kernel memory is the host's, and not told.
+struct KernelMemory {
+    std::uint64_t total, free;
+};
+inline KernelMemory kernel_memory() {
+    return {0, 0};
+}
+
 enum class Source : unsigned { ram, image };
 
 class AddressSpace {
@@ -91,6 +99,7 @@ public:
 
     // A space that has run code is never used for another program: what its threads do is not known.
     static constexpr bool reusable = false;
+    static constexpr bool cheap_to_make = false; // a process of the host
     // Null in unit tests.
     hosted::Space* process() const { return process_; }
 

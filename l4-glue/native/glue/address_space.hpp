@@ -38,6 +38,13 @@ public:
     }
 };
 
+// Memory that the kernel has for what this task makes: page tables and kernel objects, out of its pool.
+// Bytes.
+struct KernelMemory {
+    std::uint64_t total, free;
+};
+KernelMemory kernel_memory();
+
 // Addresses that the platform keeps for itself below abi::user_end: none.
 inline constexpr bool reserved_for_platform(std::uint64_t, std::uint64_t) {
     return false;
@@ -80,7 +87,8 @@ public:
     void let_go() {}
 
     abi::Selector selector() const { return task_; }
-    static constexpr bool reusable = true; // for another program, when it has been emptied
+    static constexpr bool reusable = true;      // for another program, when it has been emptied
+    static constexpr bool cheap_to_make = true; // so that who sleeps for long does without
 
 private:
     abi::Selector task_ = 0;

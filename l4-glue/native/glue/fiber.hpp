@@ -7,7 +7,8 @@
 
 namespace glue {
 
-inline constexpr std::size_t default_stack_size = 16 * 1024; // of an LWKT thread
+inline constexpr std::size_t default_stack_size =
+    12 * 1024; // of an LWKT thread; 6 KiB is the most seen in use
 
 struct Fiber {
     bool create(std::byte*, std::size_t) { return true; }

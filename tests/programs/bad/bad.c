@@ -1,51 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Misbehaves as its first argument says: wild, ud2, kernel, hog, spin, stack, badcall. Without a C library, for the
 // operating system that OS_FREEBSD, OS_DRAGONFLY or OS_LINUX names. Says what it is about to do first.
-typedef unsigned long word;
+#include "../system.h"
+
 #if defined(OS_LINUX)
-enum { call_write = 1, call_exit = 60, call_mmap = 9, map_flags = 0x22 };
+enum { call_mmap = 9, map_flags = 0x22 };
 #elif defined(OS_FREEBSD)
-enum { call_write = 4, call_exit = 1, call_mmap = 477, map_flags = 0x1002 };
+enum { call_mmap = 477, map_flags = 0x1002 };
 #else
-enum { call_write = 4, call_exit = 1, call_mmap = 197, map_flags = 0x1002 };
-__asm__(".section .note.tag, \"a\", @note\n.long 10, 4, 1\n.asciz \"DragonFly\"\n.balign 4\n.long 500901\n.text");
+enum { call_mmap = 197, map_flags = 0x1002 };
 #endif
-
-static word syscall6(word number, word a, word b, word c, word d, word e, word f, int* failed) {
-    register word r10 __asm__("r10") = d;
-    register word r8 __asm__("r8") = e;
-    register word r9 __asm__("r9") = f;
-    unsigned char carry;
-    // DragonFly's mmap takes a padding word before its offset: the offset is the seventh argument, on the stack.
-    __asm__ volatile("push $0\npush $0\nsyscall\nsetc %1\nlea 16(%%rsp), %%rsp"
-                     : "+a"(number), "=&b"(carry), "+r"(r10), "+r"(r8), "+r"(r9), "+D"(a), "+S"(b), "+d"(c)
-                     :
-                     : "rcx", "r11", "memory", "cc");
-#if defined(OS_LINUX)
-    carry = (long)number < 0 && (long)number > -4096;
-#endif
-    *failed = carry;
-    return number;
-}
-
-static void print(const char* text) {
-    word size = 0;
-    int failed;
-    while (text[size])
-        size++;
-    syscall6(call_write, 1, (word)text, size, 0, 0, 0, &failed);
-}
-
-static int same(const char* a, const char* b) {
-    while (*a && *a == *b)
-        a++, b++;
-    return *a == *b;
-}
-
-static void finish(int status) {
-    int failed;
-    syscall6(call_exit, status, 0, 0, 0, 0, 0, &failed);
-}
 
 static int deep(volatile char* above) {
     volatile char page[4096];
@@ -56,9 +20,9 @@ static int deep(volatile char* above) {
 static void hog(void) {
     const word piece = 1 << 20;
     for (int n = 0; n < 1 << 16; n++) {
-        int failed;
-        volatile char* got = (volatile char*)syscall6(call_mmap, 0, piece, 3, map_flags, (word)-1, 0, &failed);
-        if (failed) {
+        long got_or_error = call(call_mmap, 0, piece, 3, map_flags, -1);
+        volatile char* got = (volatile char*)got_or_error;
+        if (got_or_error < 0) {
             print("refused\n");
             finish(0);
         }
@@ -91,16 +55,9 @@ __attribute__((used)) void start(word* stack) {
         for (;;)
             ;
     if (same(what, "badcall")) {
-        int failed;
-        const word error = syscall6(60000, 0, 0, 0, 0, 0, 0, &failed);
-        print(failed && error != 0 ? "refused\n" : "accepted\n");
-        finish(!failed);
+        const long refused = call(60000);
+        print(refused < 0 ? "refused\n" : "accepted\n");
+        finish(refused >= 0);
     }
     finish(99);
 }
-
-#if defined(OS_LINUX)
-__asm__(".globl _start\n_start: mov %rsp, %rdi\nand $-16, %rsp\ncall start\nud2");
-#else
-__asm__(".globl _start\n_start: and $-16, %rsp\ncall start\nud2"); // rdi points at argc
-#endif
