@@ -9,6 +9,12 @@ def test_pipeline():
         same_as_host(os_name, "pipeline", "4", options=["--memory", "256M"], limit=300)
 
 
+def test_database_survives_the_end_of_its_process():
+    """bbolt's writer is killed in mid-write, many times; every transaction that was committed is there each time."""
+    for os_name in ("freebsd", "dragonfly"):
+        same_as_host(os_name, "database", "25", options=["--memory", "256M"], limit=300)
+
+
 def demo(**options):
     done = Demo(**options)
     for name in done.verdicts:
