@@ -40,8 +40,9 @@ enum Operation {
     op_set_min_timeout,
 };
 constexpr std::uint32_t contested = 0x8000'0000, owner_dead = 0x8000'0010, not_recoverable = 0x8000'0011;
-constexpr std::uint32_t flag_robust = 0x10;
-constexpr std::uint64_t flags_field = 4; // of struct umutex; the owner is its first word
+constexpr std::uint32_t flag_inherit = 4, flag_protect = 8, flag_robust = 0x10, flag_nonconsistent = 0x20;
+constexpr std::uint64_t flags_field = 4, ceiling_field = 8; // of struct umutex; the owner is its first word
+constexpr std::uint32_t highest_ceiling = 31;               // RTP_PRIO_MAX
 
 // --- words
 // -----------------------------------------------------------------------------------------------------------
@@ -83,13 +84,16 @@ SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
     Timeout timeout = mode == MutexMode::try_lock ? Timeout{} : TRY(read_timeout(r));
     UmtxKey key = TRY(key_of(r, flags));
     auto id = static_cast<std::uint32_t>(r.lwp.tid);
+    bool protect = (flags & flag_protect) != 0 && mode != MutexMode::wait;
+    if (protect && TRY(user_load32(r.space, at(r.object, ceiling_field))) > highest_ceiling)
+        return Failure(Errno::einval);
     for (;;) {
         std::uint32_t owner = TRY(user_load32(r.space, r.object));
         if (mode == MutexMode::wait) {
             if (owner == 0 || owner == contested || owner == owner_dead || owner == not_recoverable)
                 return Return(0);
         } else if (owner == 0 || owner == contested || owner == owner_dead) {
-            std::uint32_t mine = owner == 0 ? id : id | contested;
+            std::uint32_t mine = owner == 0 && !protect ? id : id | contested;
             if (TRY(user_exchange32(r.space, r.object, owner, mine)) != owner)
                 continue;
             if (owner == owner_dead)
@@ -97,6 +101,8 @@ SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
             return Return(0);
         } else if (owner == not_recoverable) {
             return Failure(Errno::enotrecoverable);
+        } else if ((flags & flag_inherit) && (owner & ~contested) == id) {
+            return Failure(Errno::edeadlk);
         }
         if (mode == MutexMode::try_lock)
             return Failure(Errno::ebusy);
@@ -106,6 +112,37 @@ SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
         UmtxWaiter waiter;
         umtx_enqueue(waiter, key);
         TRY(sleep_on(r, waiter, timeout));
+    }
+}
+
+// UMTX_OP_SET_CEILING: of a mutex that is free or the caller's own; uaddr1 gets the old one.
+SysResult<Return> set_ceiling(const Request& r) {
+    auto flags = TRY(user_load32(r.space, at(r.object, flags_field)));
+    auto ceiling = static_cast<std::uint32_t>(r.value);
+    if (!(flags & flag_protect) || ceiling > highest_ceiling)
+        return Failure(Errno::einval);
+    UmtxKey key = TRY(key_of(r, flags));
+    auto id = static_cast<std::uint32_t>(r.lwp.tid);
+    for (;;) {
+        std::uint32_t owner = TRY(user_load32(r.space, r.object));
+        if (owner == owner_dead)
+            return Failure(Errno::eownerdead);
+        if (owner == not_recoverable)
+            return Failure(Errno::enotrecoverable);
+        bool mine = (owner & ~contested) == id, free = (owner & ~contested) == 0;
+        if (mine || free) { // nobody comes in between: locking goes through here, too
+            std::uint32_t old = TRY(user_load32(r.space, at(r.object, ceiling_field)));
+            TRY(user_store32(r.space, at(r.object, ceiling_field), ceiling));
+            if (r.size)
+                TRY(copyout(r.space, UserAddress{r.size}, old));
+            return Return(0);
+        }
+        if (!(owner & contested) &&
+            TRY(user_exchange32(r.space, r.object, owner, owner | contested)) != owner)
+            continue;
+        UmtxWaiter waiter;
+        umtx_enqueue(waiter, key);
+        TRY(sleep_on(r, waiter, Timeout{}));
     }
 }
 
@@ -177,14 +214,19 @@ SysResult<void> unlock_mutex(Lwp& lwp, UserAddress mutex) {
     VmSpace& space = *lwp.proc.vmspace;
     auto flags = TRY(user_load32(space, at(mutex, flags_field)));
     UmtxKey key = TRY(umtx_key(space, mutex, !(flags & flag_shared)));
+    bool gives_up = (flags & flag_nonconsistent) != 0; // an owner died, and nobody has repaired what it left
     for (;;) {
         std::uint32_t owner = TRY(user_load32(space, mutex));
         if ((owner & ~contested) != static_cast<std::uint32_t>(lwp.tid))
             return Failure(Errno::eperm);
         unsigned waiters = umtx_count(key);
-        if (TRY(user_exchange32(space, mutex, owner, waiters > 1 ? contested : 0)) != owner)
+        // A protected mutex is always contested, so that who locks it comes here.
+        std::uint32_t left = gives_up                                     ? not_recoverable
+                             : waiters > 1 || (flags & flag_protect) != 0 ? contested
+                                                                          : 0;
+        if (TRY(user_exchange32(space, mutex, owner, left)) != owner)
             continue;
-        umtx_wake(key, 1);
+        umtx_wake(key, gives_up ? ~0u : 1);
         return {};
     }
 }
@@ -213,6 +255,8 @@ SysResult<Return> sys_umtx_op(Lwp& lwp, const SystemCall& call) {
         return mutex_lock(r, MutexMode::lock);
     case op_mutex_wait:
         return mutex_lock(r, MutexMode::wait);
+    case op_set_ceiling:
+        return set_ceiling(r);
     case op_mutex_unlock:
         TRY(unlock_mutex(lwp, r.object));
         return Return(0);
@@ -242,10 +286,10 @@ SysResult<Return> sys_umtx_op(Lwp& lwp, const SystemCall& call) {
         return sem2_wake(r);
     case op_robust_lists:
         return robust_lists(r);
-    case op_get_min_timeout:
+    case op_get_min_timeout: // there is none
+        if (r.value < sizeof(std::int64_t))
+            return Failure(Errno::einval);
         TRY(copyout(r.space, UserAddress{r.size}, std::int64_t{0}));
-        return Return(0);
-    case op_set_min_timeout:
         return Return(0);
     case op_shm:
         return Failure(Errno::eopnotsupp);

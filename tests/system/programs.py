@@ -35,6 +35,21 @@ def test_signals():
     both("signals")
 
 
+def as_it_should_be(program, *vcpus):
+    for os_name in ("freebsd", "dragonfly"):
+        for count in vcpus:
+            done = run(os_name, f"/bin/{program}", options=["--cpus", count], limit=60)
+            assert (done.returncode, done.stdout) == (0, b"all as it should be\n"), f"{os_name}, {count} vCPUs: {done}"
+
+
+def test_umtx():
+    as_it_should_be("umtx", "1", "2")
+
+
+def test_signal_frames():
+    as_it_should_be("frames", "1")
+
+
 def test_timers():
     both("timers")
 
