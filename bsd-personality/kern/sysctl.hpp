@@ -85,7 +85,10 @@ SysResult<void> ask_sysctl(const SysctlNode& node, const std::int32_t* mib, unsi
                            SysctlRequest& request);
 
 // Functions of nodes that live in files of their own.
-SysResult<void> sysctl_process(SysctlRequest& request);     // kern.proc.*
+SysResult<void> sysctl_process(SysctlRequest& request); // kern.proc.*
+SysResult<void> sysctl_interrupt_names(SysctlRequest& request);
+SysResult<void> sysctl_interrupt_counts(SysctlRequest& request);
+SysResult<void> sysctl_interrupt_latencies(SysctlRequest& request);
 SysResult<void> sysctl_name_to_oid(SysctlRequest& request); // {0, 3}
 SysResult<void> sysctl_oid_to_name(SysctlRequest& request); // {0, 1}
 SysResult<void> sysctl_next(SysctlRequest& request);        // {0, 2}

@@ -9,6 +9,7 @@
 #include "bsd-personality/vfs/root.hpp"
 #include "bsd-personality/vfs/tmpfs.hpp"
 #include "glue/fpu.hpp"
+#include "lwkt/irq_sources.hpp"
 #include "lwkt/sleepqueue.hpp"
 
 #include <set>
@@ -53,6 +54,15 @@ void Token::acquire_slow(Thread*, std::uintptr_t) {}
 void Token::release_slow(Thread*) {}
 void Token::wake_waiters() {}
 void set_event_handler(CpuId, unsigned, EventHandler, void*) {}
+void add_interrupt_source(const char*, InterruptKind, std::uint32_t, CpuId, InterruptSource::Read,
+                          const void*) {}
+unsigned interrupt_counts(InterruptCount* to, unsigned room) {
+    unsigned count = 0;
+    for (const InterruptCount& row : bsd::test::interrupt_rows)
+        if (count != room)
+            to[count++] = row;
+    return count;
+}
 void run_deferred() {}
 
 } // namespace lwkt
@@ -77,6 +87,7 @@ void lwp_main(void*) {}
 namespace test {
 
 bool accept_fpu = true;
+std::vector<lwkt::InterruptCount> interrupt_rows;
 
 static proto::JailStatus status;
 

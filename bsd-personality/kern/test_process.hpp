@@ -5,9 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "bsd-personality/kern/proc.hpp"
 #include "bsd-personality/vm/test_platform.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
+#include "lwkt/irq_sources.hpp"
 
 namespace bsd::test {
 
@@ -29,5 +32,7 @@ struct ProcessTest : testing::Test {
 
 /// Answers of the processor to extended states: false refuses them.
 extern bool accept_fpu;
+/// What interrupts the task, as LWKT counts it.
+extern std::vector<lwkt::InterruptCount> interrupt_rows;
 
 } // namespace bsd::test

@@ -4,6 +4,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/trace.hpp"
+#include "lwkt/irq_sources.hpp"
 #include "lwkt/slab.hpp"
 
 namespace bsd {
@@ -155,7 +156,8 @@ void ConsoleTty::input_taken() {
 
 namespace {
 
-std::uint32_t rings = 0; // atomic: doorbells since the daemon looked
+std::uint32_t rings = 0;     // atomic: doorbells since the daemon looked
+std::uint64_t doorbells = 0; // atomic, relaxed: statistics
 
 void call_daemon() {
     __atomic_store_n(&rings, 1, __ATOMIC_SEQ_CST);
@@ -163,6 +165,7 @@ void call_daemon() {
 }
 
 void doorbell_event(void*) {
+    __atomic_fetch_add(&doorbells, 1, __ATOMIC_RELAXED);
     call_daemon();
 }
 
@@ -191,8 +194,15 @@ SysResult<void> start_console(const glue::Ring& input, const glue::Ring& output,
         lwkt::create(daemon, nullptr, lwkt::Priority::kernel_daemon, lwkt::CpuId{0}, "console");
     if (!thread || !console)
         return Failure(Errno::enomem);
-    lwkt::set_event_handler(lwkt::CpuId{0}, __builtin_ctzll(glue::Vcpu::event_doorbell), doorbell_event,
-                            nullptr);
+    constexpr unsigned bit = __builtin_ctzll(glue::Vcpu::event_doorbell);
+    lwkt::set_event_handler(lwkt::CpuId{0}, bit, doorbell_event, nullptr);
+    lwkt::add_interrupt_source(
+        "box", lwkt::InterruptKind::event, bit, lwkt::CpuId{0},
+        [](const void* count) {
+            return lwkt::InterruptReading{
+                __atomic_load_n(static_cast<const std::uint64_t*>(count), __ATOMIC_RELAXED), 0, nullptr};
+        },
+        &doorbells);
     lwkt::schedule(thread);
     return {};
 }

@@ -9,6 +9,7 @@
 #include "bsd-personality/kern/time.hpp"
 #include "bsd-personality/vfs/devfs.hpp"
 #include "bsd-personality/vfs/tmpfs.hpp"
+#include "lwkt/irq_sources.hpp"
 
 namespace lwkt {
 
@@ -34,6 +35,11 @@ Thread* create(ThreadFunction, void*, Priority, CpuId, const char*, std::size_t)
 }
 void schedule(Thread*) {}
 void set_event_handler(CpuId, unsigned, EventHandler, void*) {}
+void add_interrupt_source(const char*, InterruptKind, std::uint32_t, CpuId, InterruptSource::Read,
+                          const void*) {}
+unsigned interrupt_counts(InterruptCount*, unsigned) {
+    return 0;
+}
 
 } // namespace lwkt
 

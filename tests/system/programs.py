@@ -86,6 +86,13 @@ def test_threads_go_to_a_free_processor():
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == b"they part when the other one is free", done
 
 
+def test_interrupts_are_counted():
+    """What vmstat -i shows: the box's doorbell, which announces input, and timers."""
+    for os_name, names in (("freebsd", b"irq1: box          \ncpu0:timer         \n"), ("dragonfly", b"box\ntimer\n")):
+        done = run(os_name, "/bin/vmstat", stdin=TEXT)
+        assert done.returncode == 0 and done.stdout == names, done
+
+
 def test_stdin_arguments_and_exit_status():
     both("count", "one", "", "three words here", stdin=TEXT)
 
