@@ -6,6 +6,8 @@
 #include "bsd-personality/vm/usermem.hpp"
 #include "lwkt/slab.hpp"
 
+#include <limits>
+
 namespace bsd {
 
 namespace {
@@ -125,6 +127,8 @@ SysResult<Return> sys_wait4(Lwp& lwp, const SystemCall& call) {
     int pid = call.integer(0), options = call.integer(2);
     if (options & ~known)
         return Failure(Errno::einval);
+    if (pid == std::numeric_limits<int>::min()) // no group has the number that it would name
+        return Failure(Errno::echild);
     WaitRequest request;
     if (pid > 0)
         request.which = WaitRequest::Which::pid, request.id = pid;

@@ -5,6 +5,8 @@
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 
+#include <limits>
+
 namespace bsd {
 
 namespace {
@@ -69,6 +71,8 @@ SysResult<Return> sys_kill(Lwp& lwp, const SystemCall& call) {
             return Failure(error);
         return Return(0);
     }
+    if (pid == std::numeric_limits<int>::min()) // no group has the number that it would name
+        return Failure(Errno::esrch);
     return kill_many(lwp, pid == -1 ? 0 : pid == 0 ? lwp.proc.pgrp->id : -pid, info);
 }
 
