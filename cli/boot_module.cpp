@@ -158,7 +158,7 @@ std::string manifest_text(const BoxPlan& plan, const std::vector<proto::JailAbi>
     return out;
 }
 
-proto::JailAbi command_abi(const std::vector<std::uint8_t>& image, const JailPlan& jail) {
+proto::JailAbi command_abi(std::span<const std::uint8_t> image, const JailPlan& jail) {
     const auto program = image_file(image, jail.command[0]);
     const Executable executable = check_executable(jail.command[0], program);
     const proto::JailAbi abi = choose_abi(jail.command[0], executable, jail.abi);

@@ -6,7 +6,9 @@
 #include "cli/plan.hpp"
 #include "proto/jail.hpp"
 
+#include <span>
 #include <string>
+#include <vector>
 
 namespace cli {
 
@@ -29,7 +31,7 @@ struct BootModule {
 [[nodiscard]] BootModule build_boot_module(const BoxPlan& plan, const NativePrograms& programs);
 
 /// The ABI of a jail's command, which must be an executable in the image. Throws UserError.
-[[nodiscard]] proto::JailAbi command_abi(const std::vector<std::uint8_t>& image, const JailPlan& jail);
+[[nodiscard]] proto::JailAbi command_abi(std::span<const std::uint8_t> image, const JailPlan& jail);
 
 /// The manifest's text (proto/manifest.hpp); ABIs and image names are those of the jails, in order.
 [[nodiscard]] std::string manifest_text(const BoxPlan& plan, const std::vector<proto::JailAbi>& abis,

@@ -51,7 +51,7 @@ Brand note_brand(const std::uint8_t* data, std::size_t size) {
 }
 
 /// Go leaves no brand on most systems, but writes its target into every program (`go version -m` shows it).
-Brand go_brand(const std::vector<std::uint8_t>& bytes) {
+Brand go_brand(std::span<const std::uint8_t> bytes) {
     static constexpr std::string_view key = "build\tGOOS=";
     const auto found = std::search(bytes.begin(), bytes.end(), key.begin(), key.end());
     if (found == bytes.end())
@@ -79,7 +79,7 @@ Brand interpreter_brand(const std::string& interpreter) {
 
 } // namespace
 
-Executable check_executable(const std::string& name, const std::vector<std::uint8_t>& bytes) {
+Executable check_executable(const std::string& name, std::span<const std::uint8_t> bytes) {
     elf_version(EV_CURRENT);
     if (bytes.size() < 4 || std::memcmp(bytes.data(), "\177ELF", 4) != 0)
         throw UserError(name + ": not an ELF executable");

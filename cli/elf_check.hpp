@@ -7,8 +7,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
-#include <vector>
 
 namespace cli {
 
@@ -20,7 +20,7 @@ struct Executable {
 };
 
 /// Throws UserError naming `name` when it is no complete x86-64 ELF executable.
-[[nodiscard]] Executable check_executable(const std::string& name, const std::vector<std::uint8_t>& bytes);
+[[nodiscard]] Executable check_executable(const std::string& name, std::span<const std::uint8_t> bytes);
 
 /// The ABI to run it with: what the user asked for, else its brand. Throws UserError when there is no such
 /// ABI or the brand says otherwise.

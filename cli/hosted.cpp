@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,7 +59,7 @@ std::string jail_program() {
     throw UserError((here / "libelle-jail").string() + ": not built (run scripts/build)");
 }
 
-/// Memory that can never change again: the image, which jails map.
+/// Memory that can never change again: an image that was made of a directory.
 int sealed_file(const std::vector<std::uint8_t>& bytes) {
     const int file = memfd_create("libelle-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     for (std::size_t done = 0; file >= 0 && done < bytes.size();) {
@@ -71,6 +72,57 @@ int sealed_file(const std::vector<std::uint8_t>& bytes) {
         (void)fcntl(file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     return file;
 }
+
+/// The image file itself, for mapping; -1 where there is none or it must be copied. The personality checks an
+/// image once: nobody may be able to change it afterwards who could not as well change the personality.
+int mappable_file(const std::string& path) {
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat status {};
+    const auto fits = [&] {
+        if (file < 0 || fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
+            return false;
+        if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+            return false;
+        void* first = mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+        return first != MAP_FAILED && munmap(first, 1) == 0; // else its file system is mounted noexec
+    };
+    if (fits())
+        return file;
+    close(file);
+    return -1;
+}
+
+/// An image as a file that jails map, and its bytes.
+class JailImage {
+public:
+    explicit JailImage(const std::string& path)
+        : file_(
+              [&] {
+                  const int mappable = mappable_file(path);
+                  return mappable >= 0 ? mappable : sealed_file(load_image(path));
+              }(),
+              "image") {
+        struct stat status {};
+        if (fstat(file_, &status) == 0)
+            size_ = static_cast<std::size_t>(status.st_size);
+        void* memory = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file_, 0);
+        if (memory == MAP_FAILED)
+            throw UserError(path + ": cannot be mapped");
+        memory_ = static_cast<const std::uint8_t*>(memory);
+        check_image(bytes(), path);
+    }
+    ~JailImage() { munmap(const_cast<std::uint8_t*>(memory_), size_); }
+    JailImage(const JailImage&) = delete;
+    JailImage& operator=(const JailImage&) = delete;
+
+    [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {memory_, size_}; }
+    [[nodiscard]] int file() const { return file_; }
+
+private:
+    Descriptor file_;
+    const std::uint8_t* memory_ = nullptr;
+    std::size_t size_ = 0;
+};
 
 void fill(proto::JailParameters& p, const JailPlan& jail, proto::JailAbi abi) {
     p.magic = proto::jail_magic;
@@ -100,8 +152,8 @@ void fill(proto::JailParameters& p, const JailPlan& jail, proto::JailAbi abi) {
 /// ends.
 class HostedJail {
 public:
-    HostedJail(const JailPlan& jail, proto::JailAbi abi, const std::vector<std::uint8_t>& image)
-        : memory_(memfd_create("libelle-jail", MFD_CLOEXEC), "memory"), image_(sealed_file(image), "image"),
+    HostedJail(const JailPlan& jail, proto::JailAbi abi, int image)
+        : memory_(memfd_create("libelle-jail", MFD_CLOEXEC), "memory"), image_(image),
           from_jail_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"),
           to_jail_(eventfd(0, EFD_CLOEXEC), "eventfd") {
         if (ftruncate(memory_, sizeof(proto::JailShared)) != 0)
@@ -174,7 +226,9 @@ private:
         _exit(126);
     }
 
-    Descriptor memory_, image_, from_jail_, to_jail_;
+    Descriptor memory_;
+    const int image_; // not ours
+    Descriptor from_jail_, to_jail_;
     proto::JailShared* shared_ = nullptr;
     pid_t pid_ = -1;
 };
@@ -268,8 +322,8 @@ private:
 JailResult run_hosted(const BoxPlan& plan, const SessionOptions& options) {
     check_plan(plan);
     const JailPlan& jail = plan.jails[0];
-    const auto image = load_image(jail.image);
-    HostedJail hosted(jail, command_abi(image, jail), image);
+    const JailImage image(jail.image);
+    HostedJail hosted(jail, command_abi(image.bytes(), jail), image.file());
     Consoles consoles(hosted, options);
     JailResult result;
     result.name = jail.name;

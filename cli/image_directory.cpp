@@ -7,7 +7,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sys/stat.h>
 
 namespace cli {
@@ -21,8 +20,17 @@ std::vector<std::uint8_t> read_file(const std::string& path) {
     if (fs::is_directory(path, ignored))
         throw UserError(path + ": is a directory");
     std::ifstream in(path, std::ios::binary);
-    std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    if (!in)
+    std::vector<std::uint8_t> bytes;
+    constexpr std::size_t piece = 1 << 16;
+    const auto size = fs::file_size(path, ignored); // a hint: pipes have none
+    if (!ignored)
+        bytes.reserve(size + piece);
+    for (std::size_t done = 0; in; done += static_cast<std::size_t>(in.gcount())) {
+        bytes.resize(done + piece);
+        in.read(reinterpret_cast<char*>(bytes.data()) + done, piece);
+        bytes.resize(done + static_cast<std::size_t>(in.gcount()));
+    }
+    if (!in.eof())
         throw UserError(path + ": cannot be read");
     return bytes;
 }
@@ -123,13 +131,17 @@ std::vector<std::uint8_t> load_image(const std::string& path) {
         throw UserError(error.path1().string() + ": " + error.code().message());
     }
     auto bytes = read_file(path);
-    const auto opened = proto::ImageReader::open({bytes.data(), bytes.size()});
-    if (!opened)
-        throw UserError(path + ": " + proto::describe(opened.error().error));
+    check_image(bytes, path);
     return bytes;
 }
 
-std::vector<std::uint8_t> image_file(const std::vector<std::uint8_t>& image, const std::string& path) {
+void check_image(std::span<const std::uint8_t> image, const std::string& path) {
+    const auto opened = proto::ImageReader::open({image.data(), image.size()});
+    if (!opened)
+        throw UserError(path + ": " + proto::describe(opened.error().error));
+}
+
+std::span<const std::uint8_t> image_file(std::span<const std::uint8_t> image, const std::string& path) {
     const auto opened = proto::ImageReader::open({image.data(), image.size()});
     if (!opened)
         throw UserError(proto::describe(opened.error().error));
@@ -141,7 +153,7 @@ std::vector<std::uint8_t> image_file(const std::vector<std::uint8_t>& image, con
     const proto::ImageNode node = opened.value().entry(index);
     if (node.type != proto::EntryType::file)
         throw UserError(path + ": not a file");
-    return {node.data.data, node.data.data + node.data.size};
+    return {node.data.data, node.data.size};
 }
 
 } // namespace cli

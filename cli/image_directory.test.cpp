@@ -10,7 +10,7 @@ using namespace cli;
 namespace fs = std::filesystem;
 
 namespace {
-std::string text(const std::vector<std::uint8_t>& bytes) {
+std::string text(std::span<const std::uint8_t> bytes) {
     return {bytes.begin(), bytes.end()};
 }
 } // namespace

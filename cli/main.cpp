@@ -50,6 +50,9 @@ private:
 };
 
 void write_file(const std::string& path, const std::vector<std::uint8_t>& bytes) {
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(path, ignored)) // who has mapped the old one keeps it
+        std::filesystem::remove(path, ignored);
     std::ofstream out(path, std::ios::binary);
     out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     if (!out.flush())

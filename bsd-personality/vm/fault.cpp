@@ -17,7 +17,9 @@ using Place = Frame::Place;
 
 namespace {
 
-constexpr std::uint64_t longest_run = 16;         // pages that one fault fills at most
+constexpr std::uint64_t longest_run = 16;  // pages that one fault fills at most
+constexpr std::uint64_t most_block = 1024; // pages; the page allocator's largest
+constexpr std::uint64_t block_share = 64;  // of the free pages that a block may be, at most: one in so many
 constexpr std::uint64_t stack_growth = 128 << 10; // the stack grows by this at least
 constexpr std::uint64_t stack_index = 1 << 18;    // pages of room below a stack's object
 
@@ -65,17 +67,32 @@ bool VmSpace::prepare_write(MapEntry& entry) {
     return true;
 }
 
-// What to bring in for `page`: where changing page tables is dear a block around it, else only itself, or 4
-// pages and then 16 for a walk through pages that are alike. A power of two. Copies stay small: a fork makes
-// many.
+// What to bring in for `page`. Where changing page tables is dear: a block around it, of new memory or of a
+// file's that is written to, and of new memory as much as is in use right before it. Else only the page
+// itself, or 4 pages and then 16 for a walk through pages that are alike. Other copies stay small: a fork
+// makes many.
 VmSpace::Run VmSpace::run_to_fill(MapEntry& entry, std::uint64_t page, Place place) const {
-    if (std::uint64_t block = glue::fault_block_pages(); block > 1 && place == Place::nowhere) {
+    std::uint64_t least_block = glue::fault_block_pages();
+    if (least_block > 1 && place != Place::backing) {
         PageCounts counts = page_counts();
-        for (; block > 1 && counts.free > counts.total / 4; block /= 2) {
-            std::uint64_t start = page & ~((block << page_shift) - 1);
-            if (start >= entry.start && start + (block << page_shift) <= entry.end &&
-                entry.object->alike(entry.index_at(start), block, place))
+        auto fits = [&](std::uint64_t start, std::uint64_t pages) {
+            return pages <= counts.free / block_share &&
+                   entry.object->alike(entry.index_at(start), pages, place);
+        };
+        for (std::uint64_t block = most_block; block > least_block && place == Place::nowhere; block /= 2) {
+            std::uint64_t bytes = block << page_shift, start = page & ~(bytes - 1);
+            if (start < entry.start + bytes || start + bytes > entry.end)
+                continue;
+            std::uint64_t index = entry.index_at(start);
+            if (entry.object->find(index - 1).place == Place::own &&
+                entry.object->find(index - block).place == Place::own && fits(start, block))
                 return {start, block};
+        }
+        for (std::uint64_t block = least_block; block > 1; block /= 2) {
+            std::uint64_t bytes = block << page_shift, aligned = page & ~(bytes - 1);
+            std::uint64_t start = most(aligned, entry.start), end = least(aligned + bytes, entry.end);
+            if (fits(start, (end - start) >> page_shift))
+                return {start, (end - start) >> page_shift};
         }
     }
     if (place == Place::image || page != entry.next_fault)
@@ -91,7 +108,9 @@ VmSpace::Run VmSpace::run_to_fill(MapEntry& entry, std::uint64_t page, Place pla
 // nowhere.
 FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from, Frame& frame, Run& filled) {
     auto [start, run] = run_to_fill(entry, page, from.place);
-    unsigned order = static_cast<unsigned>(__builtin_ctzll(run));
+    unsigned order = 0;
+    while (std::uint64_t{1} << order < run)
+        order++;
     PageNumber first = pages_allocate(order, Urgency::user);
     if (first == 0 && run > 1) {
         start = page;
@@ -101,12 +120,13 @@ FaultResult VmSpace::fill(MapEntry& entry, std::uint64_t page, const Frame& from
     }
     if (first == 0)
         return FaultResult::no_memory;
+    pages_free_run(static_cast<PageNumber>(first + run), (std::uint64_t{1} << order) - run);
     std::uint64_t index = entry.index_at(start);
     bool copy = present(from), beside = copy && entry.object->mapped_beside(entry);
     if (copy) {
-        page_copy(first, from.pointer());
-        for (std::uint64_t i = 1; i < run; i++)
-            page_copy(static_cast<PageNumber>(first + i), entry.object->find(index + i).pointer());
+        for (std::uint64_t i = 0; i < run; i++)
+            page_copy(static_cast<PageNumber>(first + i),
+                      (run == 1 ? from : entry.object->find(index + i)).pointer());
     } else {
         page_zero(first, static_cast<unsigned>(run));
     }

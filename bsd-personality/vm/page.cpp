@@ -18,6 +18,7 @@ struct PageRecord {
     PageNumber next, previous; // in the list of free blocks
     std::uint8_t order;        // valid for the first page of a free block
     bool free;                 // first page of a free block
+    bool used;                 // somebody has had the page, and it is not what RAM was at the start
 };
 
 struct Allocator {
@@ -35,12 +36,20 @@ struct Allocator {
     void unlink(PageNumber page);
     PageNumber take(unsigned order);
     void give(PageNumber page, unsigned order);
+    void soil(PageNumber page, std::uint64_t count) {
+        for (std::uint64_t i = 0; i != count; i++)
+            records[page - first + i].used = true;
+    }
 };
 constinit Allocator allocator;
 
 void Allocator::push(PageNumber page, unsigned order) {
     PageNumber next = head[order];
-    record(page) = {next, 0, static_cast<std::uint8_t>(order), true};
+    PageRecord& added = record(page);
+    added.next = next;
+    added.previous = 0;
+    added.order = static_cast<std::uint8_t>(order);
+    added.free = true;
     if (next != 0)
         record(next).previous = page;
     head[order] = page;
@@ -114,7 +123,11 @@ bool pages_initialize() {
     allocator.free = 0;
     allocator.records = reinterpret_cast<PageRecord*>(glue::Ram::pointer(glue::RamOffset{begin}));
     begin += record_bytes;
-    std::memset(static_cast<void*>(allocator.records), 0, record_bytes);
+    if (!glue::Ram::zeroed()) {
+        std::memset(static_cast<void*>(allocator.records), 0, record_bytes);
+        for (std::uint64_t i = 0; i != record_bytes / sizeof(PageRecord); i++)
+            allocator.records[i].used = true;
+    }
     allocator.first = static_cast<PageNumber>(begin >> page_shift);
     allocator.end = static_cast<PageNumber>(end >> page_shift);
     allocator.total = allocator.end - allocator.first;
@@ -147,11 +160,13 @@ PageNumber page_allocate(Urgency urgency) {
 
 void pages_free(PageNumber first, unsigned order) {
     lwkt::SpinGuard guard(allocator.lock);
+    allocator.soil(first, std::uint64_t{1} << order);
     allocator.give(first, order);
 }
 
 void pages_free_run(PageNumber first, std::uint64_t count) {
     lwkt::SpinGuard guard(allocator.lock);
+    allocator.soil(first, count);
     while (count > 0) {
         unsigned order = least(static_cast<unsigned>(__builtin_ctz(first)), orders - 1);
         while ((std::uint64_t{1} << order) > count)
@@ -172,11 +187,22 @@ PageCounts page_counts() {
 }
 
 void page_zero(PageNumber page, unsigned count) {
-    if (count > 1)
-        glue::Ram::will_write(page_offset(page), count);
-    std::uint64_t words = std::uint64_t{count} * (page_size / 8);
-    void* to = page_pointer(page);
-    asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0) : "memory");
+    const PageRecord* record = &allocator.record(page); // ours, like the pages
+    for (unsigned done = 0; done != count;) {
+        if (!record[done].used) {
+            done++;
+            continue;
+        }
+        unsigned end = done + 1;
+        while (end != count && record[end].used)
+            end++;
+        if (end - done > 1)
+            glue::Ram::will_write(page_offset(static_cast<PageNumber>(page + done)), end - done);
+        std::uint64_t words = std::uint64_t{end - done} * (page_size / 8);
+        void* to = page_pointer(static_cast<PageNumber>(page + done));
+        asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0) : "memory");
+        done = end;
+    }
 }
 
 void page_copy(PageNumber to, const std::byte* from) {

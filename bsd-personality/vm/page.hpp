@@ -82,6 +82,7 @@ inline glue::RamOffset page_offset(PageNumber page) {
 inline std::byte* page_pointer(PageNumber page) {
     return glue::Ram::pointer(page_offset(page));
 }
+/// For pages that have just been allocated: where nobody has had them yet, nothing is to be done.
 void page_zero(PageNumber page, unsigned count = 1);
 void page_copy(PageNumber to, const std::byte* from);
 

@@ -133,5 +133,16 @@ TEST_P(Walk, AgreesWithTheModelWhereForksCopy) {
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, Walk, testing::Range(1u, 9u));
 
+// The same where faults bring in blocks, as in a jail of the hosted platform.
+struct Blocks {
+    Blocks() { glue::hosted::fault_block = 8; }
+    ~Blocks() { glue::hosted::fault_block = 1; }
+};
+class WalkInBlocks : public Blocks, public Memory, public testing::WithParamInterface<unsigned> {};
+TEST_P(WalkInBlocks, AgreesWithTheModel) {
+    random_walk(GetParam(), 4000);
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, WalkInBlocks, testing::Range(1u, 9u));
+
 } // namespace
 } // namespace bsd

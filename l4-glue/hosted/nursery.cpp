@@ -15,10 +15,6 @@ public:
     Space* take() {
         {
             std::lock_guard<std::mutex> lock(mutex_);
-            if (!running_) {
-                running_ = true;
-                std::thread([this] { work(); }).detach();
-            }
             if (!ready_.empty()) {
                 Space* space = ready_.back();
                 ready_.pop_back();
@@ -26,7 +22,14 @@ public:
                 return space;
             }
         }
-        return make();
+        // The first one is made before any other, which nobody waits for.
+        Space* space = make();
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (!running_) {
+            running_ = true;
+            std::thread([this] { work(); }).detach();
+        }
+        return space;
     }
 
     void give(Space* space) {

@@ -2,6 +2,7 @@
 // The hosted platform: RAM, recorded address spaces, vCPUs as Linux threads, stack switches under sanitizers.
 #include "glue/fiber.hpp"
 #include "glue/vcpu.hpp"
+#include "l4-glue/hosted/ram_file.hpp"
 #include "l4-glue/hosted/space.hpp"
 #include "l4-glue/hosted/zygote.hpp"
 
@@ -68,8 +69,9 @@ void set_up(std::uint64_t ram_size, unsigned count, std::span<const std::byte> i
 const char* set_up_jail(std::uint64_t ram_size, unsigned count, int image_file) {
     if (const char* missing = missing_on_host())
         return missing;
-    int file = memfd_create("libelle-ram", MFD_CLOEXEC);
-    if (file < 0 || ftruncate(file, static_cast<off_t>(ram_size)) != 0)
+    start_clock();
+    int file = make_ram_file(ram_size);
+    if (file < 0)
         return "the host has no memory for the jail";
     // Where an offset is aligned the pointer is, too, as native: LWKT's slab masks pointers.
     constexpr std::uint64_t alignment = 4 << 20; // the largest block of the page allocator
@@ -238,8 +240,7 @@ void Vcpu::wait() {
     auto is_pending = [this] { return pending(); };
     if (deadline_ == no_deadline)
         return changed_.wait(lock, is_pending);
-    std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_.value)};
-    changed_.wait_until(lock, until, is_pending);
+    changed_.wait_until(lock, hosted::host_time(deadline_), is_pending);
 }
 
 bool upcall_due() {

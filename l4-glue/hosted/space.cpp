@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::uint64_t task_size = 0x7fff'ffff'f000;
 constexpr int agent_patience = 10'000; // ms that an agent may take for one call on a host that is loaded
+constexpr std::size_t populated_size = 256 << 10; // bytes
 constexpr unsigned long set_flags_request = SECCOMP_IOW(4, std::uint64_t), wake_on_this_processor = 1;
 
 int ram_file = -1, image_file = -1; // immutable after set_files()
@@ -283,9 +284,11 @@ bool Space::map(std::uint64_t address, Source source, std::uint64_t offset, std:
                 int protection) {
     std::lock_guard<std::mutex> lock(mutex_);
     const std::uint64_t descriptor = source == Source::ram ? RAM_DESCRIPTOR : IMAGE_DESCRIPTOR;
+    // What is there at once costs no fault later; of more than that, the host's kernel makes what is touched.
+    const std::uint64_t now = size <= populated_size ? MAP_POPULATE : 0;
     const Request request{SYS_mmap,
                           {address, size, static_cast<std::uint64_t>(protection),
-                           MAP_SHARED | MAP_FIXED | MAP_POPULATE, descriptor, offset}};
+                           MAP_SHARED | MAP_FIXED | now, descriptor, offset}};
     if (!prepared_ && put_off_.size() < REQUEST_MAX) {
         put_off_.push_back(request);
     } else {

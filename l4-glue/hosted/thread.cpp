@@ -103,8 +103,7 @@ std::uint64_t Notification::wait() const {
         if (state_->timer == no_deadline)
             state_->changed.wait(lock);
         else
-            state_->changed.wait_until(
-                lock, std::chrono::steady_clock::time_point{std::chrono::nanoseconds(state_->timer.value)});
+            state_->changed.wait_until(lock, hosted::host_time(state_->timer));
     }
 }
 

@@ -44,6 +44,8 @@ public:
     static std::uint64_t size() { return start().ram_size; }
     static std::uint64_t used() { return start().ram_used; }
     static std::span<const std::byte> image() { return hosted::image; }
+    // What no one has written to is zero.
+    static bool zeroed() { return hosted::fault_block > 1; }
     // Much of it will be written at once.
     static void will_write(RamOffset offset, std::size_t pages);
 };

@@ -33,6 +33,7 @@ public:
         return start().ram_used;
     }                                                 // the start of the region holds the program itself
     static void will_write(RamOffset, std::size_t) {} // it is all there
+    static constexpr bool zeroed() { return false; }
     static std::span<const std::byte> image() {
         return {reinterpret_cast<const std::byte*>(image_window), start().image_size};
     }
