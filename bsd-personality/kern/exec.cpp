@@ -5,6 +5,7 @@
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
+#include "bsd-personality/kern/timekeep.hpp"
 #include "bsd-personality/vfs/namei.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 #include "lwkt/slab.hpp"
@@ -15,7 +16,9 @@ namespace bsd {
 
 namespace {
 
-Ref<vm::Object> trampolines[2]; // one page an ABI, shared read-only by all processes; immutable after start
+// One page an ABI, shared read-only by all processes: the signal trampoline, and what kern/timekeep.cpp
+// writes. Immutable after start.
+Ref<vm::Object> trampolines[2];
 
 const Abi* const abis[] = {&freebsd_abi, &dragonfly_abi};
 
@@ -280,6 +283,8 @@ SysResult<void> initialize_exec() {
         std::byte* page = TRY(trampolines[i]->page_for_write(0));
         std::memset(page, 0xcc, vm::page_size);
         std::memcpy(page, abis[i]->trampoline, abis[i]->trampoline_size);
+        if (abis[i]->kind == AbiKind::freebsd)
+            start_timekeep(*reinterpret_cast<VdsoTimekeep*>(page + timekeep_offset));
     }
     return {};
 }

@@ -38,6 +38,9 @@ void yield() {}
 bool should_yield() {
     return false;
 }
+bool core_idle(CpuId) {
+    return true;
+}
 void wakeup(const void*) {}
 void wakeup_one(const void*) {}
 Wake tsleep(const void*, unsigned, const char*, Nanoseconds) {

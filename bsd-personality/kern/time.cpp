@@ -63,6 +63,9 @@ SysResult<std::uint64_t> to_nanoseconds(TimeVal value) {
 void set_epoch(std::uint64_t nanoseconds) {
     epoch = nanoseconds;
 }
+std::uint64_t wall_zero() {
+    return epoch;
+}
 std::uint64_t wall_clock() {
     return epoch + glue::Clock::now().value;
 }

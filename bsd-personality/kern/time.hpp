@@ -39,6 +39,8 @@ SysResult<std::uint64_t> to_nanoseconds(TimeVal value);
 
 /// Set once at boot from proto::JailParameters::epoch: nanoseconds since 1970 at Clock time 0.
 void set_epoch(std::uint64_t nanoseconds);
+/// That time.
+std::uint64_t wall_zero();
 /// Wall-clock nanoseconds since 1970.
 std::uint64_t wall_clock();
 /// Monotonic time of a wall-clock time.

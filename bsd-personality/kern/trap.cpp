@@ -11,6 +11,7 @@
 #include "bsd-personality/kern/counters.hpp"
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/rest.hpp"
+#include "bsd-personality/kern/timekeep.hpp"
 #include "bsd-personality/kern/trace.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 #include "glue/fpu.hpp"
@@ -283,6 +284,11 @@ namespace {
         if (cpu.owner != &lwp)
             take_vcpu(lwp);
         if (lwp.thread->switches != switches) {
+            if (timekeep_rests()) [[unlikely]] {
+                vcpu.enable_upcalls();
+                wake_timekeep();
+                continue;
+            }
             switches = lwp.thread->switches;
             lwp.cpu_time.start(glue::Clock::ticks());
         }

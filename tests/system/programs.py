@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Small programs of different kinds print in a jail what they print on the host."""
 import hashlib
+import pathlib
 import shutil
 import signal
 import subprocess
 import time
 
+import box as platform_of
 from box import ECHO_JAIL, IMAGES, LIBELLE, ROOT, libelle, native_only, run, run_verb, same_as_host
 
+CLOCK_SOURCE = pathlib.Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 TEXT = b"".join(b"line %d of some words\n" % i for i in range(20000))
 
 
@@ -52,6 +55,22 @@ def test_signal_frames():
 
 def test_timers():
     both("timers")
+
+
+def test_clock_without_calls():
+    done = run("freebsd", "/bin/clock", options=["--cpus", "2"])
+    if done.stdout == b"no page\n":  # only a host whose own clock is not the counter
+        assert platform_of.platform == "hosted" and CLOCK_SOURCE.read_text().strip() != "tsc", done
+        return
+    wanted = b"".join(b"between calls " + each + b"\n" for each in (b"at the start", b"after a sleep", b"after a computation"))
+    assert (done.returncode, done.stdout) == (0, wanted), done
+
+
+def test_go_reads_the_clock_without_calls():
+    if platform_of.platform == "native" or CLOCK_SOURCE.read_text().strip() != "tsc":
+        return  # there the trace shows what is called
+    done = run("freebsd", "/bin/timers", options=["--trace", "-"])
+    assert done.returncode == 0 and b"nanosleep" in done.stderr and b"clock_gettime" not in done.stderr, done
 
 
 def test_sortjson():

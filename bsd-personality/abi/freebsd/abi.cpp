@@ -5,6 +5,7 @@
 #include "bsd-personality/abi/freebsd/signal.hpp"
 #include "bsd-personality/abi/versions.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
+#include "bsd-personality/kern/timekeep.hpp"
 
 namespace bsd {
 
@@ -30,7 +31,8 @@ enum AuxiliaryType : std::uint64_t {
     at_ncpus,
     at_pagesizes,
     at_pagesizeslen,
-    at_stackprot = 23,
+    at_timekeep,
+    at_stackprot,
     at_ehdrflags,
     at_bsdflags = 27,
     at_argc,
@@ -42,8 +44,7 @@ enum AuxiliaryType : std::uint64_t {
     at_usrstacklim,
 };
 
-// TIMEKEEP and KPRELOAD are left out: libraries then ask by system call. BSDFLAGS without bit 0: no
-// sigfastblock.
+// KPRELOAD is left out: nothing is in it that libraries need. BSDFLAGS without bit 0: no sigfastblock.
 unsigned fill_vector(const ExecImage& image, const StackLayout& layout, AuxiliaryEntry* out) {
     unsigned n = 0;
     auto add = [&](std::uint64_t type, std::uint64_t value) { out[n++] = {type, value}; };
@@ -62,6 +63,8 @@ unsigned fill_vector(const ExecImage& image, const StackLayout& layout, Auxiliar
     add(at_ncpus, image.cpus);
     add(at_pagesizes, layout.pagesizes);
     add(at_pagesizeslen, 24);
+    if (timekeep_published())
+        add(at_timekeep, sigcode_page + timekeep_offset);
     add(at_stackprot, image.executable_stack ? 7 : 3);
     add(at_bsdflags, 0);
     add(at_argc, image.argument_count);
