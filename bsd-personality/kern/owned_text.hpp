@@ -21,7 +21,8 @@ public:
         data_ = static_cast<char*>(lwkt::allocate(from.size + 1));
         if (data_ == nullptr)
             return;
-        std::memcpy(data_, from.data, from.size);
+        if (from.size != 0) // an empty text has no address
+            std::memcpy(data_, from.data, from.size);
         data_[from.size] = '\0';
         size_ = from.size;
     }

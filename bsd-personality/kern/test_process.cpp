@@ -12,21 +12,29 @@
 #include "lwkt/irq_sources.hpp"
 #include "lwkt/sleepqueue.hpp"
 
-#include <set>
+#include <map>
+#include <memory>
 
 namespace lwkt {
 
 namespace {
 Thread self;
 CoreHead head{&head, &self, 0, 0, 0};
-std::set<Thread*> threads;
+// Threads that live, and the room on their stacks.
+struct alignas(64) Room {
+    std::byte bytes[64];
+};
+std::map<Thread*, std::unique_ptr<Room[]>> threads;
 } // namespace
 
-Thread* create(ThreadFunction, void*, Priority, CpuId cpu, const char*, std::size_t) {
+Thread* create(ThreadFunction, void*, Priority, CpuId cpu, const char*, std::size_t, std::size_t room) {
     auto* thread = new Thread;
     thread->cpu = cpu.value;
-    threads.insert(thread);
+    threads[thread] = std::make_unique<Room[]>((room + sizeof(Room) - 1) / sizeof(Room));
     return thread;
+}
+void* room_of(Thread* thread, std::size_t) {
+    return threads.at(thread).get();
 }
 void destroy_unstarted(Thread* thread) {
     threads.erase(thread);

@@ -7,6 +7,7 @@
 #include "bsd-personality/kern/jail.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/kern/trace.hpp"
 #include "bsd-personality/vfs/devfs.hpp"
 #include "bsd-personality/vfs/tmpfs.hpp"
 #include "lwkt/irq_sources.hpp"
@@ -30,7 +31,7 @@ void Callout::drain() {}
 void Token::acquire_slow(Thread*, std::uintptr_t) {}
 void Token::release_slow(Thread*) {}
 void Token::wake_waiters() {}
-Thread* create(ThreadFunction, void*, Priority, CpuId, const char*, std::size_t) {
+Thread* create(ThreadFunction, void*, Priority, CpuId, const char*, std::size_t, std::size_t) {
     return nullptr;
 }
 void schedule(Thread*) {}
@@ -79,6 +80,7 @@ Pgrp* find_process_group(pid_t) {
     return nullptr;
 }
 void post_kernel_signal(Proc&, int) {}
+void trace_doorbell() {}
 void post_kernel_signal(Pgrp&, int) {}
 ProcessTime process_time(const Proc&) {
     return {};
