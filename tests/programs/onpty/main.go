@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 // Command onpty runs a command on a pseudo terminal of its own, as the leader of a session that the terminal controls,
-// and prints everything that appears there. Each line of its own input is typed when the terminal has shown a question
-// mark since the line before. Its exit status is the command's.
+// and prints everything that appears there. Each line of its own input is typed when the terminal has shown a line that ends
+// with a question mark: all of it, so that the echo comes behind. Its exit status is the command's.
 package main
 
 import (
@@ -32,13 +32,17 @@ func main() {
 
 	lines := bufio.NewScanner(os.Stdin)
 	shown := make([]byte, 4096)
+	var last byte // but for carriage returns
 	for {
 		count, err := master.Read(shown)
 		os.Stdout.Write(shown[:count])
 		for _, c := range shown[:count] {
-			if c == '?' && lines.Scan() {
+			if c == '\n' && last == '?' && lines.Scan() {
 				_, err := io.WriteString(master, lines.Text()+"\n")
 				check(err)
+			}
+			if c != '\r' {
+				last = c
 			}
 		}
 		if err != nil { // the end of file, which Linux reports as an error
