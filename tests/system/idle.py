@@ -25,15 +25,15 @@ def executed(os_name, *command):
 
 @native_only
 def test_idle_processes_cost_no_time():
-    """64 processes idle for an hour instead of a second. The one who waits has a timer, and the local APIC's counter of 32 bits
-    needs a new start every 4.3 s on the way to it: nothing else wakes up. How long the start takes varies by some millions of
-    instructions with the serial line."""
-    seconds = 3600
+    """64 processes idle for two hours instead of a second. The one who waits has a timer, and the local APIC's counter of 32 bits
+    needs a new start every 4.3 s on the way to it: nothing else wakes up, not even every ten seconds. How long the start takes
+    varies by some hundred halts and millions of instructions with the serial line."""
+    seconds = 7200
     for os_name in ("freebsd", "dragonfly"):
         short, long = (executed(os_name, "/bin/idle", "64", str(wait)) for wait in (1, seconds))
         instructions, halts = long[0] - short[0], long[1] - short[1]
-        assert halts < seconds / 4.29 + 100 and instructions < halts * 1200 + 10_000_000, \
-            f"{os_name}: {instructions} instructions, {halts} halts in an hour"
+        assert halts < seconds / 4.29 + 600 and instructions < halts * 1200 + 10_000_000, \
+            f"{os_name}: {instructions} instructions, {halts} halts in two hours"
 
 
 @native_only
