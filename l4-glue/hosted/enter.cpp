@@ -270,6 +270,15 @@ static Trap protection_fault(UserContext& context, std::uint64_t error) {
     return Trap::exception;
 }
 
+// The thread that ran last need not wait for its next turn: its processor goes to this one's, which has been
+// woken and is waiting for one. The other way round the processor would be idle between the two.
+void Vcpu::make_live(Space& space, unsigned cpu) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (live_)
+        __atomic_store_n(&live_->slot(cpu).spins, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&live_, &space, __ATOMIC_SEQ_CST);
+}
+
 Trap Vcpu::run(Space& space) {
     unsigned cpu = hosted::index_of(*this);
     Slot& slot = space.slot(cpu);
@@ -299,9 +308,10 @@ Trap Vcpu::run(Space& space) {
         copy_extended(frame.extended, next_state_);
         next_state_ = nullptr;
     }
-    __atomic_store_n(&live_, &space, __ATOMIC_SEQ_CST);
     if (__atomic_exchange_n(&slot.state, STATE_RUN, __ATOMIC_SEQ_CST) == STATE_ASLEEP)
         futex(&slot.state, FUTEX_WAKE, INT_MAX, 0);
+    if (__atomic_load_n(&live_, __ATOMIC_RELAXED) != &space)
+        make_live(space, cpu);
     await(space, cpu);
     __atomic_fetch_sub(&in_guests, 1, __ATOMIC_RELAXED);
     {

@@ -22,20 +22,17 @@ public:
                 return space;
             }
         }
-        // The first one is made before any other, which nobody waits for.
         Space* space = make();
         std::lock_guard<std::mutex> lock(mutex_);
-        if (!running_) {
-            running_ = true;
+        if (++made_ == 2) // a jail with one process, as many are, has no use for more
             std::thread([this] { work(); }).detach();
-        }
         return space;
     }
 
     void give(Space* space) {
         if (space->forsake()) {
             std::lock_guard<std::mutex> lock(mutex_);
-            if (used_.size() < most_used) {
+            if (made_ >= 2 && used_.size() < most_used) {
                 used_.push_back(space);
                 changed_.notify_one();
                 return;
@@ -80,7 +77,7 @@ private:
     std::mutex mutex_; // guards what follows
     std::condition_variable changed_;
     std::vector<Space*> ready_, used_;
-    bool running_ = false;
+    unsigned made_ = 0; // by take(): from the second on the thread runs
 };
 
 namespace {

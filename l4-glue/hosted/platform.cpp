@@ -135,9 +135,10 @@ Outcome<void> AddressSpace::create() {
 void AddressSpace::destroy() {
     if (process_) {
         for (unsigned cpu = 0; cpu != Vcpu::count(); ++cpu) {
-            hosted::Space* gone = process_;
-            __atomic_compare_exchange_n(&Vcpu::of(CpuId{cpu}).live_, &gone, nullptr, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_RELAXED);
+            Vcpu& vcpu = Vcpu::of(CpuId{cpu});
+            std::lock_guard<std::mutex> lock(vcpu.mutex_);
+            if (vcpu.live_ == process_)
+                __atomic_store_n(&vcpu.live_, nullptr, __ATOMIC_SEQ_CST);
         }
         hosted::Space::retire(process_);
         process_ = nullptr;

@@ -67,6 +67,7 @@ private:
     friend class Fpu;
     friend class AddressSpace;
     Trap run(hosted::Space& space);
+    void make_live(hosted::Space& space, unsigned cpu);
     Trap await(hosted::Space& space, unsigned cpu);
     Trap take_trap(hosted::Space& space, unsigned cpu);
 

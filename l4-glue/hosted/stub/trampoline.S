@@ -38,9 +38,11 @@ stub_after_wake:
 2:  cmpl $STATE_RUN, SLOT_STATE(%rbp)
     je 3f
     pause
+    cmpq $0, SLOT_SPINS(%rbp)       # another process's turn: it needs this processor
+    je 4f
     dec %rbx
     jg 2b
-    mov $STATE_TRAPPED, %eax        # the personality wakes who says that it sleeps
+4:  mov $STATE_TRAPPED, %eax        # the personality wakes who says that it sleeps
     mov $STATE_ASLEEP, %edx
     lock cmpxchg %edx, SLOT_STATE(%rbp)
     mov %rbp, %rdi
