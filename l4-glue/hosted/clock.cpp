@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The jail's clock as a line through the time-stamp counter. There is one clock for all, the personality and
 // the programs: whoever sleeps until a time does not see an earlier one afterwards.
-#include "glue/clock.hpp"
+#include "glue/vcpu.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -131,6 +131,7 @@ Ticks Clock::ticks() {
 }
 
 bool Clock::line(ClockLine& out) {
+    hosted::HostCall host;
     std::lock_guard<std::mutex> lock(hosted::mutex);
     if (hosted::first.counter == 0)
         return false;

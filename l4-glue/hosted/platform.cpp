@@ -98,6 +98,9 @@ const char* set_up_jail(std::uint64_t ram_size, unsigned count, int image_file) 
     set_start(ram_size, count);
     set_files(file, image_file);
     jail = true;
+#ifndef LIBELLE_TSAN
+    upcalls_by_signals = true;
+#endif
     fault_block = 32;
     fork_copy = 32;
     return zygote.start();
@@ -107,6 +110,7 @@ const char* set_up_jail(std::uint64_t ram_size, unsigned count, int image_file) 
 
 // One call instead of a fault a page; what happens without it happens later.
 void Ram::will_write(RamOffset offset, std::size_t pages) {
+    hosted::HostCall host;
     constexpr int populate_for_writing = 23; // MADV_POPULATE_WRITE
     if (hosted::jail)
         (void)madvise(pointer(offset), pages * page_size, populate_for_writing);
@@ -124,6 +128,7 @@ int protection_of(Access access) {
 } // namespace
 
 Outcome<void> AddressSpace::create() {
+    hosted::HostCall host;
     if (pages_left == 0)
         return Failure(Error::no_memory);
     created_ = true;
@@ -133,6 +138,7 @@ Outcome<void> AddressSpace::create() {
 }
 
 void AddressSpace::destroy() {
+    hosted::HostCall host;
     if (process_) {
         for (unsigned cpu = 0; cpu != Vcpu::count(); ++cpu) {
             Vcpu& vcpu = Vcpu::of(CpuId{cpu});
@@ -149,6 +155,7 @@ void AddressSpace::destroy() {
 
 Outcome<void> AddressSpace::map(UserAddress address, Source source, RamOffset offset, std::size_t pages,
                                 Access access) {
+    hosted::HostCall host;
     if (!created_)
         return Failure(Error::bad_capability);
     if (source == Source::image && has(access, Access::write))
@@ -178,6 +185,7 @@ Outcome<void> AddressSpace::map(UserAddress address, Source source, RamOffset of
 }
 
 void AddressSpace::unmap(UserAddress address, std::size_t pages) {
+    hosted::HostCall host;
     if (process_)
         return process_->unmap(address.value, pages * page_size);
     mappings_.erase(mappings_.lower_bound(address.value),
@@ -185,6 +193,7 @@ void AddressSpace::unmap(UserAddress address, std::size_t pages) {
 }
 
 void AddressSpace::protect(UserAddress address, std::size_t pages, Access access) {
+    hosted::HostCall host;
     if (process_)
         return process_->protect(address.value, pages * page_size, protection_of(access));
     auto end = mappings_.lower_bound(address.value + pages * page_size);
@@ -193,11 +202,13 @@ void AddressSpace::protect(UserAddress address, std::size_t pages, Access access
 }
 
 void AddressSpace::hold() {
+    hosted::HostCall host;
     if (process_)
         process_->hold();
 }
 
 void AddressSpace::let_go() {
+    hosted::HostCall host;
     if (process_)
         process_->let_go();
 }
@@ -213,7 +224,9 @@ Vcpu& Vcpu::of(CpuId cpu) {
 Outcome<void> Vcpu::start_all(CoreEntry entry) {
     auto run = [entry](unsigned cpu) {
         hosted::this_vcpu = &hosted::vcpus[cpu];
+        hosted::this_vcpu->accept_upcalls();
         entry(CpuId{cpu});
+        hosted::this_vcpu->refuse_upcalls();
         hosted::this_vcpu = nullptr;
     };
     std::vector<std::thread> others;
@@ -226,17 +239,21 @@ Outcome<void> Vcpu::start_all(CoreEntry entry) {
 }
 
 void Vcpu::signal(std::uint64_t bits) {
+    hosted::HostCall host;
     __atomic_fetch_or(&events_, bits, __ATOMIC_SEQ_CST);
     {
         std::lock_guard<std::mutex> lock(mutex_); // the waiter is either before its check or asleep
         __atomic_store_n(&pending_, true, __ATOMIC_SEQ_CST);
         if (guest_)
             guest_->interrupt(hosted::index_of(*this));
+        else
+            interrupt_own_code();
     }
     changed_.notify_one();
 }
 
 void Vcpu::wait() {
+    hosted::HostCall host;
     std::unique_lock<std::mutex> lock(mutex_);
     auto is_pending = [this] { return pending(); };
     if (deadline_ == no_deadline)

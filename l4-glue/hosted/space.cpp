@@ -13,7 +13,6 @@
 
 #include <linux/seccomp.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -32,9 +31,18 @@ constexpr unsigned long set_flags_request = SECCOMP_IOW(4, std::uint64_t), wake_
 
 int ram_file = -1, image_file = -1; // immutable after set_files()
 
+// A signal that interrupts it has done nothing yet.
+int request_of(int listener, unsigned long request, void* argument) {
+    int result;
+    do
+        result = ioctl(listener, request, argument);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
 void answer(int listener, std::uint64_t id, std::int64_t value, int error, std::uint32_t flags = 0) {
     seccomp_notif_resp response{id, value, error, flags};
-    (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response); // fails if the caller is gone
+    (void)request_of(listener, SECCOMP_IOCTL_NOTIF_SEND, &response); // fails if the caller is gone
 }
 
 bool give_file(int listener, std::uint64_t id, int file, unsigned as) {
@@ -43,7 +51,7 @@ bool give_file(int listener, std::uint64_t id, int file, unsigned as) {
     add.flags = SECCOMP_ADDFD_FLAG_SETFD;
     add.srcfd = static_cast<std::uint32_t>(file);
     add.newfd = as;
-    return ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0;
+    return request_of(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0;
 }
 
 bool same(const seccomp_data& call, const Request& request) {
@@ -53,26 +61,6 @@ bool same(const seccomp_data& call, const Request& request) {
         if (call.args[i] != request.arguments[i])
             return false;
     return true;
-}
-
-// Where a jail has as many vCPUs as there are processors for it, the threads of each keep to one. All of them
-// can be busy then, and a trap goes to the personality and back without looking for another processor.
-void settle(pid_t thread, unsigned cpu) {
-    static const cpu_set_t allowed = [] {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        (void)sched_getaffinity(0, sizeof set, &set);
-        return set;
-    }();
-    if (static_cast<unsigned>(CPU_COUNT(&allowed)) != glue::start().vcpus)
-        return;
-    for (unsigned processor = 0; processor != CPU_SETSIZE; ++processor)
-        if (CPU_ISSET(processor, &allowed) && cpu-- == 0) {
-            cpu_set_t only;
-            CPU_ZERO(&only);
-            CPU_SET(processor, &only);
-            (void)sched_setaffinity(thread, sizeof only, &only); // only faster
-        }
 }
 
 bool is_next(const seccomp_data& call, std::uint64_t role) {

@@ -38,6 +38,7 @@ InterruptMessage message_of(unsigned line) { // lines_mutex is held
 } // namespace
 
 void send_message(const InterruptMessage& message) {
+    HostCall host;
     std::lock_guard<std::mutex> lock(lines_mutex);
     auto found = lines.find(message.data);
     if (found != lines.end())
@@ -45,6 +46,7 @@ void send_message(const InterruptMessage& message) {
 }
 
 void raise_line(unsigned line) {
+    HostCall host;
     std::lock_guard<std::mutex> lock(lines_mutex);
     auto found = lines.find(line);
     if (found == lines.end())
@@ -87,6 +89,7 @@ Outcome<Notification> Notification::badged(std::uint64_t bits) const {
 }
 
 void Notification::signal() const {
+    hosted::HostCall host;
     if (state_)
         hosted::post(*state_, badge_);
 }
@@ -108,6 +111,7 @@ std::uint64_t Notification::wait() const {
 }
 
 std::uint64_t Notification::poll() const {
+    hosted::HostCall host;
     std::lock_guard<std::mutex> lock(state_->mutex);
     return std::exchange(state_->bits, 0);
 }
@@ -120,6 +124,7 @@ Outcome<Timer> Timer::create(abi::Selector, const Notification& notification, st
 }
 
 void Timer::set(Ticks deadline) const {
+    hosted::HostCall host;
     std::lock_guard<std::mutex> lock(state_->mutex);
     state_->timer = deadline;
     state_->changed.notify_all();
@@ -127,6 +132,7 @@ void Timer::set(Ticks deadline) const {
 
 Outcome<Irq> Irq::create(abi::Selector, abi::Selector, unsigned line, const Notification& notification,
                          std::uint64_t bits, unsigned) {
+    hosted::HostCall host;
     std::lock_guard<std::mutex> lock(hosted::lines_mutex);
     if (hosted::lines.count(line))
         return Failure(Error::occupied);
@@ -138,6 +144,7 @@ Outcome<Irq> Irq::create(abi::Selector, abi::Selector, unsigned line, const Noti
 
 Outcome<Irq> Irq::create_message(abi::Selector, abi::Selector, const Notification& notification,
                                  std::uint64_t bits, unsigned, InterruptMessage& message) {
+    hosted::HostCall host;
     std::lock_guard<std::mutex> lock(hosted::lines_mutex);
     Irq made;
     made.line_ = hosted::first_vector;
@@ -149,17 +156,20 @@ Outcome<Irq> Irq::create_message(abi::Selector, abi::Selector, const Notificatio
 }
 
 void Irq::destroy() {
+    hosted::HostCall host;
     std::lock_guard<std::mutex> lock(hosted::lines_mutex);
     hosted::lines.erase(line_);
 }
 
 void Irq::acknowledge() const {
+    hosted::HostCall host;
     std::lock_guard<std::mutex> lock(hosted::lines_mutex);
     hosted::lines[line_].masked = false;
     hosted::deliver(hosted::lines[line_]);
 }
 
 Outcome<InterruptMessage> Irq::route(const Notification& notification) const {
+    hosted::HostCall host;
     std::lock_guard<std::mutex> lock(hosted::lines_mutex);
     hosted::lines[line_].target = notification.state_;
     return hosted::message_of(line_);

@@ -2,6 +2,8 @@
 // The personality's side of the zygote (stub/stub.cpp): starting it, and asking it for processes.
 #include "l4-glue/hosted/zygote.hpp"
 
+#include "glue/address_space.hpp"
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -136,6 +138,25 @@ bool Zygote::create(unsigned vcpus, int memory, int& pidfd, int& listener) {
     std::memcpy(&pidfd, CMSG_DATA(header), sizeof pidfd);
     std::memcpy(&listener, CMSG_DATA(header) + sizeof pidfd, sizeof listener);
     return true;
+}
+
+void settle(pid_t thread, unsigned cpu) {
+    static const cpu_set_t allowed = [] {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        (void)sched_getaffinity(0, sizeof set, &set);
+        return set;
+    }();
+    if (static_cast<unsigned>(CPU_COUNT(&allowed)) != glue::start().vcpus)
+        return;
+    for (unsigned processor = 0; processor != CPU_SETSIZE; ++processor)
+        if (CPU_ISSET(processor, &allowed) && cpu-- == 0) {
+            cpu_set_t only;
+            CPU_ZERO(&only);
+            CPU_SET(processor, &only);
+            (void)sched_setaffinity(thread, sizeof only, &only); // only faster
+            return;
+        }
 }
 
 } // namespace glue::hosted

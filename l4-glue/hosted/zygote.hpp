@@ -6,6 +6,8 @@
 
 #include <mutex>
 
+#include <sys/types.h>
+
 namespace glue::hosted {
 
 class Zygote {
@@ -21,6 +23,10 @@ private:
     int socket_ = -1;  // immutable after start()
 };
 extern Zygote zygote;
+
+// Where a jail has as many vCPUs as there are processors for it, the threads of each keep to one: all can be
+// busy then, and a trap goes to the personality and back without looking for another processor. Any thread.
+void settle(pid_t thread, unsigned cpu);
 
 // What the host lacks for this platform, or null.
 const char* missing_on_host();

@@ -43,8 +43,8 @@ struct Fiber {
 void fiber_before_switch(Fiber& from, Fiber& to, bool for_ever);
 void fiber_after_switch(Fiber& me);
 
-// Upcalls come at safe points only on this platform: LWKT asks when it leaves critical sections. True when
-// upcalls are enabled and an event is pending or the deadline has passed.
+// LWKT asks when it leaves critical sections. True when upcalls are enabled and an event is pending or the
+// deadline has passed.
 bool upcall_due();
 
 // The word at `offset` of what set_cpu_local() was given.
@@ -53,14 +53,19 @@ inline T cpu_local_constant() {
     return *reinterpret_cast<T*>(static_cast<char*>(hosted::cpu_local) + offset);
 }
 
-// The 32-bit word at `offset` of it, up and down. The second is true when it has become zero.
+// The 32-bit word at `offset` of it, up and down by one instruction each, so that an upcall sees it whole.
+// Both order the compiler's memory accesses. The second is true when the word has become zero.
 template <std::size_t offset>
 inline void cpu_local_increment() {
-    ++*reinterpret_cast<std::uint32_t*>(static_cast<char*>(hosted::cpu_local) + offset);
+    auto* word = reinterpret_cast<std::uint32_t*>(static_cast<char*>(hosted::cpu_local) + offset);
+    asm volatile("incl %0" : "+m"(*word)::"memory", "cc");
 }
 template <std::size_t offset>
 inline bool cpu_local_decrement() {
-    return --*reinterpret_cast<std::uint32_t*>(static_cast<char*>(hosted::cpu_local) + offset) == 0;
+    auto* word = reinterpret_cast<std::uint32_t*>(static_cast<char*>(hosted::cpu_local) + offset);
+    bool zero;
+    asm volatile("decl %1" : "=@ccz"(zero), "+m"(*word)::"memory");
+    return zero;
 }
 
 // Whether a pointer that other cores change is set.
