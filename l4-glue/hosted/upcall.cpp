@@ -4,11 +4,9 @@
 // there; to the interrupted one it returns on the same Linux thread, through the signal's frame. What this
 // rests on:
 //  - Whether upcalls are enabled is a flag; the signal itself is never blocked, not in its own handler
-//  either, which
-//    may return late.
+//    either, which may return late.
 //  - Locks and memory of the host's library are used in this folder only, and there in a HostCall, which no
-//  upcall
-//    interrupts.
+//    upcall interrupts.
 //  - Critical sections begin and end by one instruction (glue/fiber.hpp).
 // A deadline is looked at when the thread has used processor time: an upcall for it may be `deadline_tick`
 // late. Both come at safe points as well (glue::upcall_due). In unit tests, which use the host's library
