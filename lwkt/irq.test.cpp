@@ -203,6 +203,7 @@ TEST_P(InterruptSources, CountWhatInterrupts) {
         glue::hosted::join_threads();
         driver.handler.detach();
         soft.detach();
+        (void)tsleep(&driver, 0, "nap", glue::Clock::now() + Nanoseconds{1'000'000}); // a timer, for sure
         after = all_counts();
     });
     const InterruptCount* handler = find(rows, "a name that is too ");
