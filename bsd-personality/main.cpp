@@ -8,6 +8,7 @@
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/time.hpp"
 #include "bsd-personality/kern/trace.hpp"
+#include "bsd-personality/kern/usched.hpp"
 #include "bsd-personality/vfs/console.hpp"
 #include "bsd-personality/vm/page.hpp"
 #include "glue/console.hpp"
@@ -52,6 +53,7 @@ void boot(void*) {
 extern "C" void libelle_main() {
     bsd::jail.status = &bsd::shared().status;
     bsd::jail.ring_box = glue::ring_box;
+    bsd::initialize_usched();
     if (!bsd::vm::pages_initialize()) {
         bsd::jail_failed("memory: the jail's RAM has no room beside the personality");
     } else if (auto result = lwkt::start(bsd::boot, nullptr, bsd::vm::page_provider()); !result) {

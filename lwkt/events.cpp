@@ -8,6 +8,7 @@ namespace lwkt {
 namespace {
 
 std::uint32_t stopping; // atomic: shutdown() was called
+void (*idle_handler)(); // immutable after start
 
 // How long a core sleeps in the kernel below when a spin lock or a full IPI queue has exhausted its bound:
 // this, and twice as long each further time, up to 64 times.
@@ -37,6 +38,8 @@ void idle_loop(GlobalData& gd) {
         reap(gd);
         send_movers(gd);
         process_events(gd);
+        if (gd.ready_bits == 0 && idle_handler)
+            idle_handler();
         if (gd.ready_bits != 0) {
             switch_away(gd); // runnable, but on no queue
             continue;
@@ -88,7 +91,7 @@ GlobalData* create_core(unsigned cpu) {
     gd->requests = 0;
     gd->from = queues;
     gd->current = &gd->idle;
-    gd->idle.cpu = cpu;
+    gd->idle.cpu = gd->waker = cpu;
     gd->gate = gate_quiet | 1; // the idle thread's
     gd->idle.state = ThreadState::runnable;
     __builtin_memcpy(gd->idle.name, "idle", 5);
@@ -188,6 +191,10 @@ void SpinLock::unlock() {
     __atomic_store_n(&word_, 0, __ATOMIC_RELEASE);
     if (running)
         exit_own_section();
+}
+
+void set_idle_handler(void (*handler)()) {
+    idle_handler = handler;
 }
 
 void set_event_handler(CpuId cpu, unsigned bit, EventHandler handler, void* argument) {

@@ -125,6 +125,7 @@ struct alignas(256) GlobalData : CoreHead {
     PortStatistics port_counters{};
     SchedulerStatistics counters{}; // atomic, relaxed: read by others
     bool draining = false;          // IPI functions run: they may not send() and wait
+    std::uint32_t waker = 0;        // the core in whose name sleeps end: this one, or a message's source
 
     std::uint32_t ktr_next = 0; // atomic: read by others
     KtrSlot ktr_ring[ktr_entries];

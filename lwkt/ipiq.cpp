@@ -49,6 +49,7 @@ void drain_ipiq(GlobalData& gd) {
     gd.draining = true;
     for (unsigned source = 0; source != cpu_count(); ++source) {
         IpiQueue& queue = gd.from[source];
+        gd.waker = source;
         for (;;) {
             std::uint32_t tail = __atomic_load_n(&queue.tail, __ATOMIC_RELAXED);
             if (tail == __atomic_load_n(&queue.head, __ATOMIC_ACQUIRE))
@@ -61,6 +62,7 @@ void drain_ipiq(GlobalData& gd) {
         }
     }
     gd.draining = nested;
+    gd.waker = gd.cpu;
     std::uint64_t buckets = __atomic_exchange_n(&gd.wakeup_overflow, 0, __ATOMIC_SEQ_CST);
     if (buckets)
         wakeup_buckets(gd, buckets);

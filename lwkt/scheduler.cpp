@@ -148,10 +148,10 @@ bool should_yield() {
     return (gd.ready_bits >> static_cast<unsigned>(gd.current->priority)) != 0;
 }
 
-void set_priority(Priority priority) {
-    Thread* self = current();
-    verify((priority >= Priority::interrupt_low) == (self->priority >= Priority::interrupt_low));
-    self->priority = priority;
+void set_priority(Thread* thread, Priority priority) {
+    verify((priority >= Priority::interrupt_low) == (thread->priority >= Priority::interrupt_low));
+    verify(thread == current() || (!is_runnable(thread) && home_of(thread) == core().cpu));
+    thread->priority = priority;
 }
 
 SchedulerStatistics scheduler_statistics(CpuId cpu) {

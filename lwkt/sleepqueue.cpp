@@ -29,6 +29,7 @@ void dequeue(GlobalData& gd, Thread* thread) {
 void wake_sleeper(GlobalData& gd, Thread* thread, Wake why) {
     dequeue(gd, thread);
     thread->wake_result = why;
+    thread->woken_from = gd.waker;
     count(gd.counters.wakeups);
     ktr(KtrEvent::wakeup, thread, static_cast<std::uintptr_t>(why));
     if (thread->state == ThreadState::blocked) // else it has an interlock only, or is on its way to block

@@ -71,11 +71,12 @@ struct Thread {
     void* stack_pointer = nullptr; // while not running; first, for arch/x86_64/switch.S
     Priority priority = Priority::idle;
     ThreadState state = ThreadState::blocked;
-    bool interruptible = false; // sleeps and may be woken by interrupt()
-    bool call_done = false;     // its waited IPI has run
-    Wake wake_result{};         // why the last sleep ended
-    std::uint32_t cpu = 0;      // atomic: others read it, and it changes in migrate()
-    Thread* run_next = nullptr; // on its core's run queue
+    bool interruptible = false;   // sleeps and may be woken by interrupt()
+    bool call_done = false;       // its waited IPI has run
+    Wake wake_result{};           // why the last sleep ended
+    std::uint32_t cpu = 0;        // atomic: others read it, and it changes in migrate()
+    std::uint32_t woken_from = 0; // the core that ended its last sleep
+    Thread* run_next = nullptr;   // on its core's run queue
     // The tokens end at a multiple of 128, so that "full" and "none" are one test of the address.
     alignas(256) TokenReference* token_top; // one past the last held token
     TokenReference tokens[max_tokens];
@@ -213,9 +214,17 @@ void migrate(CpuId cpu) LWKT_BLOCKS;
 // Whether a core has nothing to do, as of a moment ago. Any context.
 bool core_idle(CpuId cpu);
 
-// Changes the calling thread's priority; does not give up the core (see should_yield). Not across
-// `interrupt_low`.
-void set_priority(Priority priority);
+// Changes the priority of the calling thread, or (in a critical section) of a thread of this core that is not
+// runnable; does not give up the core (see should_yield). Not across `interrupt_low`.
+void set_priority(Thread* thread, Priority priority);
+// Whether a thread of this core has the core or would run if nobody else wanted to. In a critical section.
+inline bool is_runnable(const Thread* thread) {
+    return thread->state == ThreadState::runnable || thread->state == ThreadState::preempted;
+}
+
+// A function that each core calls, in hard context, when it has no thread to run and before it waits: a
+// scheduler above LWKT gives it one by schedule(). Before start().
+void set_idle_handler(void (*handler)());
 
 // Blocks the calling thread until schedule(). The caller is in exactly one critical section, entered before
 // it checked that it must wait; tokens are lost and reacquired. For building sleep primitives; others use

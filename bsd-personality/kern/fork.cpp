@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // fork and its relatives. Everything that can fail happens before the child becomes visible to anybody.
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/cpuset.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 #include "glue/fpu.hpp"
@@ -38,6 +39,8 @@ void inherit(Proc& parent, Proc& child, const ForkRequest& request) {
     child.flags = parent.flags & (proc_set_id | proc_control_terminal);
     child.sigcode = parent.sigcode;
     child.osrel = parent.osrel;
+    child.nice = parent.nice;
+    set_cpuset(child, parent.cpuset);
     child.reaper = parent.is_reaper ? &parent : parent.reaper;
     child.ps_strings = parent.ps_strings;
     child.user_stack = parent.user_stack;
@@ -103,6 +106,7 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
     thread.mask = lwp.mask;
     thread.altstack = lwp.altstack;
     std::memcpy(thread.name, lwp.name, sizeof thread.name);
+    inherit_schedule(lwp, thread);
     copy_arguments(parent, child);
 
     set_parent(child, request.no_wait ? *init_process : parent);

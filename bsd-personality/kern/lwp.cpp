@@ -67,7 +67,7 @@ SysResult<Lwp*> create_lwp(Proc& proc) {
     constexpr std::size_t head = (sizeof(Lwp) + align - 1) & ~(align - 1);
     const std::size_t size = head + glue::Fpu::size();
     lwkt::Thread* thread =
-        lwkt::create(lwp_main, nullptr, lwkt::Priority::user_normal, choose_cpu(), proc.command, 0, size);
+        lwkt::create(lwp_main, nullptr, lwkt::Priority::kernel_user, choose_cpu(), proc.command, 0, size);
     if (!thread)
         return Failure(Errno::enomem);
     Lwp* lwp = new (lwkt::room_of(thread, size)) Lwp(proc);
@@ -84,6 +84,12 @@ SysResult<Lwp*> create_lwp(Proc& proc) {
     lwps_on_cpu[lwp->thread->cpu]++;
     lwp_total++;
     return lwp;
+}
+
+void inherit_schedule(Lwp& parent, Lwp& child) {
+    child.scheduling = parent.scheduling;
+    child.affinity = parent.affinity;
+    child.estimate.inherit(parent.estimate, glue::Clock::now().value);
 }
 
 void start_lwp(Lwp& lwp) {

@@ -2,6 +2,7 @@
 // The tables of processes, process groups and sessions.
 #include "bsd-personality/kern/proc.hpp"
 
+#include "bsd-personality/kern/cpuset.hpp"
 #include "bsd-personality/kern/jail.hpp"
 #include "bsd-personality/kern/job_control.hpp"
 #include "bsd-personality/kern/tty.hpp"
@@ -89,6 +90,7 @@ void destroy_process(Proc& proc) {
     all_processes.remove(&proc);
     process_count--;
     report_count();
+    set_cpuset(proc, nullptr);
     if (proc.arguments)
         lwkt::release(proc.arguments, proc.arguments_size);
     lwkt::destroy(&proc);
@@ -165,6 +167,11 @@ bool may_signal(const Proc& sender, const Proc& target, int signal) {
     if (signal == sigcont && sender.pgrp && target.pgrp && sender.pgrp->session == target.pgrp->session)
         return true;
     return from.ruid == to.ruid || from.ruid == to.svuid || from.uid == to.ruid || from.uid == to.svuid;
+}
+
+bool may_schedule(const Proc& caller, const Proc& target) {
+    const Ucred &from = *caller.cred, &to = *target.cred;
+    return from.is_superuser() || from.ruid == to.ruid || from.uid == to.ruid;
 }
 
 } // namespace bsd

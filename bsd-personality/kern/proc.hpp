@@ -13,12 +13,14 @@
 #include "bsd-personality/kern/systemcall.hpp"
 #include "bsd-personality/kern/time.hpp"
 #include "bsd-personality/kern/ucred.hpp"
+#include "bsd-personality/kern/usched_policy.hpp"
 #include "bsd-personality/vfs/vnode.hpp"
 #include "lwkt/thread.hpp"
 
 namespace bsd {
 
 class VmSpace;
+struct CpuSet;
 struct Abi;
 struct UmtxWaiter;
 struct Session;
@@ -59,10 +61,11 @@ enum AstBit : std::uint32_t {
     ast_stop = 4,          // the process is stopped
     ast_suspend = 8,       // thr_suspend'ed at creation
     ast_restore_mask = 16, // sigsuspend and the like: put Lwp::saved_mask back after delivery
+    ast_resched = 32,      // its priority or affinity was changed
 };
 
 /// A thread of a process.
-struct Lwp {
+struct Lwp : Schedulable {
     explicit Lwp(Proc& process) : proc(process) {}
     Lwp(const Lwp&) = delete;
     Lwp& operator=(const Lwp&) = delete;
@@ -95,6 +98,7 @@ struct Lwp {
     CpuTime cpu_time;   // owned by its thread, like the next two
     bool moves = false; // it goes to another vCPU before it enters user mode again
     lwkt::CpuId moves_to;
+    std::uint64_t arrived = 0; // Clock time at which it came to this vCPU
     char name[20] = {};
 };
 
@@ -145,6 +149,8 @@ struct Proc {
     PendingSignals pending;
     std::uint64_t sigcode = 0; // address of the signal trampoline in user memory
     bool job_control = false;
+    CpuSet* cpuset = nullptr; // null: the default set. kern/cpuset.hpp
+    std::int8_t nice = 0;     // atomic: written under giant, read by the user scheduler
 
     std::uint32_t wait_status = 0; // as wait4 gives it; of a zombie
     int stop_signal = 0;
@@ -202,6 +208,8 @@ void destroy_process(Proc& proc);
 /// start_lwp(). Errors: EAGAIN/EPROCLIM (too many), ENOMEM.
 SysResult<Lwp*> create_lwp(Proc& proc);
 void start_lwp(Lwp& lwp);
+/// A thread that was never started runs as the calling thread `parent` does: class, affinity, estimate.
+void inherit_schedule(Lwp& parent, Lwp& child);
 /// Frees a thread that was never started.
 void destroy_unstarted_lwp(Lwp& lwp);
 
@@ -267,6 +275,8 @@ void set_ast(Lwp& lwp, std::uint32_t bits);
 Usage usage_of(const Proc& proc);
 /// May `sender` signal `target`? (uid rules of kill(2))
 bool may_signal(const Proc& sender, const Proc& target, int signal);
+/// May `caller` change how `target` is scheduled? (FreeBSD's rules)
+bool may_schedule(const Proc& caller, const Proc& target);
 
 // Helpers of wait status words.
 constexpr std::uint32_t exit_status(int code) {

@@ -19,7 +19,9 @@ SysResult<bool> interruptible_sleep(Lwp& lwp, const void* ident, const char* wme
     if (signal_pending(lwp))
         return Failure(interrupted_call(lwp));
     lwp.cpu_time.voluntary_switches++;
+    lwp.cpu_time.stop(glue::Clock::ticks(), lwp.thread->switches);
     lwkt::Wake how = lwkt::tsleep(ident, lwkt::sleep_interruptible, wmesg, deadline);
+    lwp.cpu_time.start(glue::Clock::ticks(), lwp.thread->switches);
     if (how == lwkt::Wake::woken)
         return true;
     if (how == lwkt::Wake::timed_out)

@@ -60,6 +60,49 @@ TerminalFields terminal_of(const Proc& proc) {
     return fields;
 }
 
+// How a process is scheduled: of its first thread, but what it uses is of all.
+struct Scheduling {
+    bool runs = false;                       // one of its threads has a processor, or waits for one
+    std::uint32_t estimate = 0, percent = 0; // percent: of one processor, in 2048ths
+    UserPriority priority = normal_base;
+    SchedulingClass kind;
+    unsigned cpu = 0;
+    bool on_cpu = false;
+
+    explicit Scheduling(const Proc& proc) {
+        glue::Ticks now = glue::Clock::ticks();
+        for (const Lwp* lwp = proc.lwps.first(); lwp != nullptr; lwp = proc.lwps.next(lwp)) {
+            std::uint64_t consumed = tick_nanoseconds(lwp->cpu_time.total(now));
+            std::uint32_t used = lwp->estimate.at(consumed, glue::Clock::to_nanoseconds(now).value);
+            percent += used * 2048 / CpuEstimate::maximum;
+            bool active = lwp == current_lwp() || lwp->cpu_time.started != 0;
+            runs = runs || active || lwp->queued();
+            if (lwp != proc.lwps.first())
+                continue;
+            estimate = used;
+            kind = lwp->scheduling_class();
+            priority = user_priority(kind, proc.nice, used);
+            cpu = __atomic_load_n(&lwp->thread->cpu, __ATOMIC_RELAXED);
+            on_cpu = active;
+        }
+    }
+};
+
+// FreeBSD counts realtime threads from 48, time-sharing ones from 120 to 223, idle ones from 224.
+std::uint8_t freebsd_priority(const Scheduling& scheduling) {
+    unsigned within = scheduling.priority % priorities_a_class;
+    switch (scheduling.kind.kind) {
+    case SchedulingKind::realtime:
+    case SchedulingKind::fifo:
+        return static_cast<std::uint8_t>(48 + within / priorities_a_queue);
+    case SchedulingKind::idle:
+        return static_cast<std::uint8_t>(224 + within / priorities_a_queue);
+    case SchedulingKind::normal:
+        break;
+    }
+    return static_cast<std::uint8_t>(120 + within * 104 / priorities_a_class);
+}
+
 void fill_freebsd(const Proc& proc, std::byte* record) {
     memset(record, 0, freebsd_record);
     put(record, 0, static_cast<std::int32_t>(freebsd_record));
@@ -79,18 +122,35 @@ void fill_freebsd(const Proc& proc, std::byte* record) {
     put(record, 188, static_cast<std::int16_t>(least<std::uint32_t>(proc.cred->group_count, 16)));
     memcpy(record + 192, proc.cred->groups, sizeof proc.cred->groups);
     put(record, 304, static_cast<std::uint16_t>(proc.wait_status));
+    Scheduling scheduling(proc);
+    put(record, 308, scheduling.percent);
+    put(record, 312, scheduling.estimate);
+    Usage usage = usage_of(proc);
+    put(record, 328, (usage.user + usage.system) / 1000);
     put(record, 336, to_timeval(wall_clock() - glue::Clock::now().value + proc.start_nanoseconds));
     put(record, 388,
         static_cast<std::uint8_t>(proc.state == ProcState::zombie ? 5
                                   : (proc.flags & proc_stopped)   ? 4
+                                  : scheduling.runs               ? 2
                                                                   : 3));
+    put(record, 389, proc.nice);
+    put(record, 392, static_cast<std::uint8_t>(scheduling.on_cpu ? scheduling.cpu : 255));
+    put(record, 393, static_cast<std::uint8_t>(scheduling.cpu));
     memcpy(record + 447, proc.command, least(sizeof proc.command, std::size_t{19}));
     memcpy(record + 467, "FreeBSD ELF64", 13);
     put(record, 376, std::int64_t{terminal.flags});
     put(record, 560, terminal.device);
     put(record, 596, static_cast<std::int32_t>(proc.lwp_count));
     put(record, 600, proc.lwps.first() ? proc.lwps.first()->tid : 0);
-    put(record, 608, to_record(usage_of(proc)));
+    put(record, 568, scheduling.on_cpu ? static_cast<std::int32_t>(scheduling.cpu) : -1);
+    put(record, 572, static_cast<std::int32_t>(scheduling.cpu));
+    constexpr std::uint8_t classes[] = {2, 10, 3, 4}; // by SchedulingKind
+    std::uint8_t priority = freebsd_priority(scheduling);
+    put(record, 604, classes[static_cast<unsigned>(scheduling.kind.kind)]);
+    for (std::size_t field = 605; field != 608; field++) // level, native, user
+        put(record, field, priority);
+    put(record, 608, to_record(usage));
+    put(record, 752, to_record(proc.child_usage));
 }
 
 void fill_dragonfly(const Proc& proc, std::byte* record) {
@@ -116,9 +176,24 @@ void fill_dragonfly(const Proc& proc, std::byte* record) {
     put(record, 656, terminal.flags);
     put(record, 292, static_cast<std::uint16_t>(proc.wait_status));
     put(record, 296, static_cast<std::int32_t>(proc.lwp_count));
-    put(record, 368, to_record(usage_of(proc)));
+    put(record, 300, std::int32_t{proc.nice});
+    Usage usage = usage_of(proc);
+    put(record, 368, to_record(usage));
+    put(record, 512, to_record(proc.child_usage));
     put(record, 664, proc.pid);
     put(record, 668, proc.lwps.first() ? proc.lwps.first()->tid : 0);
+    Scheduling scheduling(proc);
+    put(record, 676, std::int32_t{(proc.flags & proc_stopped) ? 2 : scheduling.runs ? 1 : 3});
+    put(record, 692, std::int32_t{scheduling.priority});
+    constexpr std::uint16_t classes[] = {0, 4, 1, 2}; // by SchedulingKind
+    put(record, 700, classes[static_cast<unsigned>(scheduling.kind.kind)]);
+    put(record, 702, std::uint16_t{scheduling.kind.level});
+    put(record, 704, usage.user / 1000);
+    put(record, 712, usage.system / 1000);
+    put(record, 736, scheduling.percent);
+    put(record, 748, static_cast<std::int32_t>(scheduling.estimate));
+    put(record, 752, static_cast<std::int32_t>(scheduling.cpu));
+    put(record, 760, to_record(usage));
 }
 
 bool wanted(const Proc& proc, std::int32_t query, std::int32_t argument) {

@@ -5,6 +5,7 @@
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/exec.hpp"
 #include "bsd-personality/kern/jail.hpp"
+#include "bsd-personality/kern/usched.hpp"
 #include "bsd-personality/vfs/devfs.hpp"
 #include "bsd-personality/vfs/root.hpp"
 #include "bsd-personality/vfs/tmpfs.hpp"
@@ -94,6 +95,7 @@ void reset_fpu(Lwp& lwp) {
     glue::Fpu::initialize(lwp.fpu);
 }
 void lwp_main(void*) {}
+void yield_user_mode(Lwp&) {}
 
 namespace test {
 

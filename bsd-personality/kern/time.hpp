@@ -51,14 +51,24 @@ Nanoseconds from_wall_clock(std::uint64_t nanoseconds);
 struct CpuTime {
     std::uint64_t ticks = 0;   // consumed, without the current stretch
     std::uint64_t started = 0; // tick at which the current stretch began; 0 while off the core
+    std::uint64_t turn = 0;    // which turn of its LWKT thread on the core that was (Thread::switches)
     std::uint32_t user_samples = 0, system_samples = 0;
     std::uint64_t faults = 0, voluntary_switches = 0, involuntary_switches = 0;
 
-    void start(Ticks now) { started = now.value; }
-    void stop(Ticks now) {
-        if (started != 0)
+    void start(Ticks now, std::uint64_t this_turn) {
+        started = now.value;
+        turn = this_turn;
+    }
+    /// A stretch in which the core was lost without a stop() does not count.
+    void stop(Ticks now, std::uint64_t this_turn) {
+        if (started != 0 && turn == this_turn)
             ticks += now.value - started;
         started = 0;
+    }
+    /// Counts up to now, and goes on.
+    void lap(Ticks now) {
+        ticks += now.value - started;
+        started = now.value;
     }
     std::uint64_t total(Ticks now) const { return ticks + (started != 0 ? now.value - started : 0); }
 };

@@ -13,6 +13,7 @@
 #include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/timekeep.hpp"
 #include "bsd-personality/kern/trace.hpp"
+#include "bsd-personality/kern/usched.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 #include "glue/fpu.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -22,12 +23,9 @@ namespace bsd {
 namespace {
 
 constexpr std::uint64_t carry_flag = 1;
-constexpr std::uint64_t slice_nanoseconds = 10'000'000;
-
 // Per vCPU; owned by its core.
 struct alignas(64) CpuState {
     Lwp* owner = nullptr; // whose registers are in the vCPU page and the FPU
-    bool slice_armed = false;
 };
 CpuState cpus[abi::max_cores];
 
@@ -36,38 +34,6 @@ CpuState& here() {
 }
 glue::Vcpu& this_vcpu() {
     return glue::Vcpu::of(lwkt::current_cpu());
-}
-
-// At the end of a slice, with somebody waiting for this vCPU: one with nothing to do is better for both.
-// True: the thread goes there before it enters user mode again.
-bool find_idle_cpu(Lwp& lwp) {
-    for (unsigned cpu = 0; cpu != lwkt::cpu_count(); ++cpu)
-        if (lwkt::core_idle(lwkt::CpuId{cpu})) {
-            lwp.moves_to = lwkt::CpuId{cpu};
-            lwp.moves = true;
-            return true;
-        }
-    return false;
-}
-
-// Somebody of the same priority waits: the running thread may finish its time slice. It may have ended by an
-// upcall while this thread was in a call: then nothing but this look at it lets the others run.
-void watch_time_slice(Lwp& lwp) {
-    CpuState& cpu = here();
-    if (cpu.slice_armed) {
-        if (!lwkt::take_slice_expired()) [[likely]]
-            return;
-        cpu.slice_armed = false;
-        lwp.cpu_time.involuntary_switches++;
-        if (lwkt::should_yield() && find_idle_cpu(lwp))
-            return;
-        lwkt::yield();
-    }
-    if (!lwkt::should_yield())
-        return;
-    cpu.slice_armed = true;
-    lwkt::set_slice_deadline(
-        glue::Clock::to_ticks(glue::Nanoseconds{glue::Clock::now().value + slice_nanoseconds}));
 }
 
 [[gnu::always_inline]] inline void finish_call(Lwp& lwp, const SysResult<Return>& result) {
@@ -152,15 +118,13 @@ bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
     }
     vcpu.enable_upcalls();
     glue::Ticks now = glue::Clock::ticks(); // what the call takes counts if it does not lose the core
-    lwp.cpu_time.stop(now);
-    lwp.cpu_time.start(now);
+    lwp.cpu_time.lap(now);
     if (tracing) [[unlikely]] {
         traced_call(lwp, *entry, call, shift);
     } else if (!(entry->flags & call_shared) || !call_shared_mode(lwp, *entry, call, shift)) {
         lwkt::TokenGuard guard(giant);
         finish_call(lwp, call_handler(lwp, *entry, call, shift));
     }
-    watch_time_slice(lwp);
     return false;
 }
 
@@ -169,12 +133,14 @@ bool return_to_user(Lwp& lwp) {
     lwkt::TokenGuard guard(giant);
     Proc& proc = lwp.proc;
     for (;;) {
-        std::uint32_t bits =
-            __atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_signal | ast_stop}, __ATOMIC_SEQ_CST);
+        std::uint32_t bits = __atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_signal | ast_stop | ast_resched},
+                                                __ATOMIC_SEQ_CST);
         if (bits & ast_exit) {
             finish_lwp(lwp);
             return false;
         }
+        if (bits & ast_resched)
+            obey_scheduling(lwp);
         if ((bits & ast_suspend) || (proc.flags & proc_stopped)) {
             lwkt::tsleep(&proc.stop_signal, lwkt::sleep_interruptible, "stop");
             __atomic_fetch_or(&lwp.ast, ast_signal, __ATOMIC_SEQ_CST);
@@ -186,12 +152,23 @@ bool return_to_user(Lwp& lwp) {
     }
 }
 
-// Counts processor time up to now; a stretch in which the core was lost is not counted.
-void account(Lwp& lwp, std::uint64_t switches) {
+// Counts processor time up to now.
+void account(Lwp& lwp) {
     glue::Ticks now = glue::Clock::ticks();
-    if (lwp.thread->switches == switches)
-        lwp.cpu_time.stop(now);
-    lwp.cpu_time.start(now);
+    lwp.cpu_time.stop(now, lwp.thread->switches);
+    lwp.cpu_time.start(now, lwp.thread->switches);
+}
+
+void sample_and_end_slice(Lwp& lwp, bool was_in_user_mode) {
+    {
+        lwkt::TokenGuard guard(giant);
+        time_sample(lwp, was_in_user_mode);
+    }
+    end_slice(lwp);
+    if (lwkt::should_yield()) {
+        lwp.cpu_time.involuntary_switches++;
+        yield_core(lwp);
+    }
 }
 
 } // namespace
@@ -211,6 +188,7 @@ void take_vcpu(Lwp& lwp) {
 }
 
 void abandon_vcpu(Lwp& lwp) {
+    leave_user_mode(lwp);
     if (here().owner == &lwp)
         here().owner = nullptr;
 }
@@ -248,6 +226,7 @@ namespace {
         glue::Fpu::save(lwp.fpu);
         here().owner = nullptr;
     }
+    leave_user_mode(lwp);
     lwkt::TokenGuard guard(giant);
     lwps_on_cpu[lwkt::current_cpu().value]--;
     lwps_on_cpu[lwp.moves_to.value]++;
@@ -259,8 +238,9 @@ namespace {
 [[gnu::noinline]] bool run_on_this_vcpu(Lwp& lwp) {
     glue::Vcpu& vcpu = this_vcpu();
     CpuState& cpu = here();
-    std::uint64_t switches = 0;
-    lwp.cpu_time.start(glue::Clock::ticks());
+    UserCpu& user = user_cpus[lwkt::current_cpu().value];
+    std::uint64_t turn = 0;
+    lwp.arrived = glue::Clock::now().value;
     for (bool upcalls_off = false;;) {
         if (!upcalls_off) {
             if (lwp.moves) [[unlikely]] {
@@ -268,57 +248,66 @@ namespace {
                 return true;
             }
             vcpu.disable_upcalls();
+            // The slice may have ended by an upcall: then nothing but this look lets the others run.
+            if (user.slice_armed && lwkt::take_slice_expired()) [[unlikely]] {
+                vcpu.enable_upcalls();
+                sample_and_end_slice(lwp, false);
+                continue;
+            }
         }
-        upcalls_off = false;
         if (__atomic_load_n(&lwp.ast, __ATOMIC_RELAXED) != 0) {
             vcpu.enable_upcalls();
+            upcalls_off = false;
             if (!return_to_user(lwp))
                 return false;
             continue;
         }
-        if (lwp.thread->switches != switches && has_rested(*lwp.proc.vmspace)) [[unlikely]] {
-            vcpu.enable_upcalls();
-            leave_rest(*lwp.proc.vmspace);
-            continue;
-        }
-        if (cpu.owner != &lwp)
-            take_vcpu(lwp);
-        if (lwp.thread->switches != switches) {
+        if (lwp.thread->switches != turn) { // it has lost the core since
+            if (!has_user_mode(lwp)) {
+                vcpu.enable_upcalls();
+                acquire_user_mode(lwp);
+                continue;
+            }
+            if (has_rested(*lwp.proc.vmspace)) {
+                vcpu.enable_upcalls();
+                leave_rest(*lwp.proc.vmspace);
+                continue;
+            }
             if (timekeep_rests()) [[unlikely]] {
                 vcpu.enable_upcalls();
                 wake_timekeep();
                 continue;
             }
-            switches = lwp.thread->switches;
-            lwp.cpu_time.start(glue::Clock::ticks());
+            turn = lwp.thread->switches;
+            account(lwp);
         }
+        if (!upcalls_off && lwkt::should_yield() && !user.hurried) [[unlikely]] {
+            vcpu.enable_upcalls();
+            hurry(lwp);
+            continue;
+        }
+        upcalls_off = false;
+        if (cpu.owner != &lwp)
+            take_vcpu(lwp);
         glue::Trap trap = vcpu.enter(lwp.proc.vmspace->hardware());
         if (trap == glue::Trap::system_call) [[likely]] {
             upcalls_off = system_call(lwp, vcpu);
             continue;
         }
         vcpu.enable_upcalls();
-        account(lwp, switches);
+        account(lwp);
         if (trap == glue::Trap::page_fault || trap == glue::Trap::exception) {
             lwkt::TokenGuard guard(giant);
             trap == glue::Trap::page_fault ? page_fault(lwp) : exception(lwp);
             continue;
         }
         bool yield = lwkt::vcpu_event(trap);
-        bool expired = lwkt::take_slice_expired();
-        if (expired) {
-            cpu.slice_armed = false;
-            lwkt::TokenGuard guard(giant);
-            time_sample(lwp, true);
-        }
-        if (yield) {
+        if (lwkt::take_slice_expired()) {
+            sample_and_end_slice(lwp, true);
+        } else if (yield) {
             lwp.cpu_time.involuntary_switches++;
-            if (expired && find_idle_cpu(lwp))
-                continue;
-            lwkt::yield();
-            cpu.slice_armed = false;
+            yield_core(lwp);
         }
-        watch_time_slice(lwp);
     }
 }
 

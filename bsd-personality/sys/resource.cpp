@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Resource limits, priorities, yielding.
+// Resource limits.
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/proc.hpp"
 #include "bsd-personality/vm/usermem.hpp"
@@ -52,23 +52,6 @@ SysResult<Return> sys_setrlimit(Lwp& lwp, const SystemCall& call) {
         proc.vmspace->limits.stack = wanted.current;
     if (which == limit_data)
         proc.vmspace->limits.data = wanted.current;
-    return Return(0);
-}
-
-// getpriority(which, who): nice values are kept at 0.
-SysResult<Return> sys_getpriority(Lwp&, const SystemCall& call) {
-    if (call.integer(0) < 0 || call.integer(0) > 2)
-        return Failure(Errno::einval);
-    return Return(0);
-}
-SysResult<Return> sys_setpriority(Lwp&, const SystemCall& call) {
-    if (call.integer(0) < 0 || call.integer(0) > 2)
-        return Failure(Errno::einval);
-    return Return(0);
-}
-
-SysResult<Return> sys_sched_yield(Lwp&, const SystemCall&) {
-    lwkt::yield();
     return Return(0);
 }
 

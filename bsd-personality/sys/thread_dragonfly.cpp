@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // DragonFly's threads: lwp_*, extexit, TLS areas, umtx_sleep and umtx_wakeup.
 #include "bsd-personality/abi/abi.hpp"
-#include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/cpuset.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
 #include "bsd-personality/kern/umtx.hpp"
@@ -40,11 +40,13 @@ SysResult<void> prepare(Lwp& parent, Lwp& thread, const LwpParameters& p) {
     return {};
 }
 
-SysResult<Return> make_thread(Lwp& lwp, UserAddress parameters) {
+SysResult<Return> make_thread(Lwp& lwp, UserAddress parameters, std::uint64_t affinity) {
     auto p = TRY(copyin<LwpParameters>(*lwp.proc.vmspace, parameters));
     if (p.function >= user_address_end)
         return Failure(Errno::einval);
     Lwp* thread = TRY(create_lwp(lwp.proc));
+    inherit_schedule(lwp, *thread);
+    thread->affinity = affinity;
     if (auto ready = prepare(lwp, *thread, p); !ready) {
         destroy_unstarted_lwp(*thread);
         return Failure(ready.error());
@@ -56,10 +58,15 @@ SysResult<Return> make_thread(Lwp& lwp, UserAddress parameters) {
 } // namespace
 
 SysResult<Return> sys_lwp_create(Lwp& lwp, const SystemCall& call) {
-    return make_thread(lwp, call.address(0));
+    return make_thread(lwp, call.address(0), lwp.affinity);
 }
+// lwp_create2(parameters, mask): the mask may be null.
 SysResult<Return> sys_lwp_create2(Lwp& lwp, const SystemCall& call) {
-    return make_thread(lwp, call.address(0));
+    std::uint64_t affinity = lwp.affinity;
+    if (call.word(1) != 0)
+        affinity = TRY(copyin<std::uint64_t>(*lwp.proc.vmspace, call.address(1))) & cpuset_of(lwp.proc).mask;
+    return affinity != 0 ? make_thread(lwp, call.address(0), affinity)
+                         : SysResult<Return>(Failure(Errno::eperm));
 }
 SysResult<Return> sys_lwp_gettid(Lwp& lwp, const SystemCall&) {
     return Return(static_cast<std::uint64_t>(lwp.tid));
@@ -115,37 +122,6 @@ SysResult<Return> sys_lwp_getname(Lwp& lwp, const SystemCall& call) {
     if (call.word(2) < length)
         return Failure(Errno::erange);
     TRY(copyout(*lwp.proc.vmspace, target->name, call.address(1), length));
-    return Return(0);
-}
-
-// lwp_rtprio(function, pid, tid, rtp)
-SysResult<Return> sys_lwp_rtprio(Lwp& lwp, const SystemCall& call) {
-    struct RealtimePriority {
-        std::uint16_t type, priority;
-    };
-    constexpr std::uint16_t normal = 1;
-    TRY(find_thread(lwp, call.integer(1), call.integer(2)));
-    if (call.integer(0) == 0)
-        TRY(copyout(*lwp.proc.vmspace, call.address(3), RealtimePriority{normal, 0}));
-    else
-        TRY(copyin<RealtimePriority>(*lwp.proc.vmspace, call.address(3)));
-    return Return(0);
-}
-
-// lwp_getaffinity(pid, tid, mask): cpumask_t is 256 bits.
-SysResult<Return> sys_lwp_getaffinity(Lwp& lwp, const SystemCall& call) {
-    TRY(find_thread(lwp, call.integer(0), call.integer(1)));
-    std::uint64_t mask[4] = {(std::uint64_t{1} << lwkt::cpu_count()) - 1};
-    TRY(copyout(*lwp.proc.vmspace, mask, call.address(2), sizeof mask));
-    return Return(0);
-}
-
-SysResult<Return> sys_lwp_setaffinity(Lwp& lwp, const SystemCall& call) {
-    TRY(find_thread(lwp, call.integer(0), call.integer(1)));
-    std::uint64_t mask[4];
-    TRY(copyin(*lwp.proc.vmspace, call.address(2), mask, sizeof mask));
-    if (!(mask[0] & ((std::uint64_t{1} << lwkt::cpu_count()) - 1)))
-        return Failure(Errno::einval);
     return Return(0);
 }
 

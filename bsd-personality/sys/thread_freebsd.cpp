@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// FreeBSD's threads: thr_*, contexts, sysarch, and what a thread may ask about processors.
+// FreeBSD's threads: thr_*, contexts, sysarch.
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/abi/freebsd/signal.hpp"
 #include "bsd-personality/kern/cpu.hpp"
@@ -59,6 +59,7 @@ SysResult<Return> sys_thr_new(Lwp& lwp, const SystemCall& call) {
     if (p.start >= user_address_end || p.tls_base >= user_address_end)
         return Failure(Errno::einval);
     Lwp* thread = TRY(create_lwp(lwp.proc));
+    inherit_schedule(lwp, *thread);
     if (auto ready = prepare(lwp, *thread, p); !ready) {
         destroy_unstarted_lwp(*thread);
         return Failure(ready.error());
@@ -178,23 +179,6 @@ SysResult<Return> sys_thr_set_name(Lwp& lwp, const SystemCall& call) {
     return Return(0);
 }
 
-// rtprio_thread(function, tid, rtp): normal time sharing is all there is.
-SysResult<Return> sys_rtprio_thread(Lwp& lwp, const SystemCall& call) {
-    struct RealtimePriority {
-        std::uint16_t type, priority;
-    };
-    constexpr std::uint16_t normal = 3;
-    VmSpace& space = *lwp.proc.vmspace;
-    if (call.integer(0) == 0) {
-        TRY(copyout(space, call.address(2), RealtimePriority{normal, 0}));
-        return Return(0);
-    }
-    auto wanted = TRY(copyin<RealtimePriority>(space, call.address(2)));
-    if (wanted.type < 2 || wanted.type > 4 || wanted.priority > 31)
-        return Failure(Errno::einval);
-    return Return(0);
-}
-
 // --- contexts
 // --------------------------------------------------------------------------------------------------------
 
@@ -260,35 +244,6 @@ SysResult<Return> sys_sysarch(Lwp& lwp, const SystemCall& call) {
     default:
         return Failure(Errno::einval);
     }
-}
-
-// --- processors
-// --------------------------------------------------------------------------------------------------------
-
-// cpuset_getaffinity(level, which, id, size, mask)
-SysResult<Return> sys_cpuset_getaffinity(Lwp& lwp, const SystemCall& call) {
-    std::uint64_t size = call.word(3);
-    if (call.integer(0) < 1 || call.integer(0) > 3 || call.integer(1) < 1 || call.integer(1) > 5)
-        return Failure(Errno::einval);
-    if (size < 8 || size > 8192)
-        return Failure(Errno::erange);
-    std::uint64_t mask = (std::uint64_t{1} << lwkt::cpu_count()) - 1;
-    TRY(copyout(*lwp.proc.vmspace, call.address(4), mask));
-    TRY(zero_user(*lwp.proc.vmspace, UserAddress{call.word(4) + 8}, size - 8));
-    return Return(0);
-}
-
-SysResult<Return> sys_cpuset_setaffinity(Lwp& lwp, const SystemCall& call) {
-    if (call.word(3) < 8 || call.word(3) > 8192)
-        return Failure(Errno::erange);
-    auto mask = TRY(copyin<std::uint64_t>(*lwp.proc.vmspace, call.address(4)));
-    if (!(mask & ((std::uint64_t{1} << lwkt::cpu_count()) - 1)))
-        return Failure(Errno::einval);
-    return Return(0);
-}
-
-SysResult<Return> sys_sched_getcpu(Lwp&, const SystemCall&) {
-    return Return(lwkt::current_cpu().value);
 }
 
 SysResult<Return> sys_cap_getmode(Lwp& lwp, const SystemCall& call) {

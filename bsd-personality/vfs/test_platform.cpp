@@ -95,6 +95,9 @@ SysResult<bool> interruptible_sleep(Lwp&, const void*, const char*, lwkt::Nanose
     return Failure(Errno::erestart);
 }
 
+std::uint64_t tick_nanoseconds(std::uint64_t ticks) {
+    return ticks;
+}
 std::uint64_t wall_clock() {
     return 1'700'000'000'000'000'000;
 }

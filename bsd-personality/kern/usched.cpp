@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "bsd-personality/kern/usched.hpp"
+
+#include "lwkt/ipiq.hpp"
+#include "lwkt/sleepqueue.hpp"
+
+namespace bsd {
+
+UserCpu user_cpus[abi::max_cores];
+
+namespace {
+
+constexpr std::uint64_t settled_nanoseconds = 100'000'000; // rebalance()
+
+// What other vCPUs know of each: a CpuLoad in a word. Atomic, written by its core.
+struct alignas(64) Published {
+    std::uint32_t word = no_load;
+    static constexpr std::uint32_t no_load = nobody_priority;
+};
+Published published[abi::max_cores];
+
+UserCpu& here() {
+    return user_cpus[lwkt::current_cpu().value];
+}
+
+void publish(const UserCpu& cpu) {
+    std::uint32_t running = cpu.current != nullptr ? cpu.current->priority : nobody_priority;
+    __atomic_store_n(&published[&cpu - user_cpus].word, cpu.queue.size() << 16 | running, __ATOMIC_RELAXED);
+}
+
+struct Loads {
+    CpuLoad of[abi::max_cores];
+    Loads() {
+        for (unsigned cpu = 0; cpu != lwkt::cpu_count(); cpu++) {
+            std::uint32_t word = __atomic_load_n(&published[cpu].word, __ATOMIC_RELAXED);
+            of[cpu] = {static_cast<UserPriority>(word), static_cast<std::uint16_t>(word >> 16)};
+        }
+    }
+};
+
+// Brings estimate and priority of a thread of this core up to date. In a critical section.
+void refresh(Lwp& lwp) {
+    glue::Ticks now = glue::Clock::ticks();
+    lwp.estimate.update(tick_nanoseconds(lwp.cpu_time.total(now)), glue::Clock::to_nanoseconds(now).value);
+    lwp.priority = user_priority(lwp.scheduling_class(), __atomic_load_n(&lwp.proc.nice, __ATOMIC_RELAXED),
+                                 lwp.estimate.value());
+}
+
+// The current lwp, unless it is blocked: then it has left, only later. In a critical section.
+Lwp* live_current(const UserCpu& cpu) {
+    return cpu.current != nullptr && lwkt::is_runnable(cpu.current->thread) ? cpu.current : nullptr;
+}
+
+void arm_slice(UserCpu& cpu) {
+    if (cpu.slice_armed && cpu.slice_end != glue::no_deadline)
+        return;
+    cpu.slice_end = glue::Clock::to_ticks(glue::Clock::now() + glue::Nanoseconds{slice_nanoseconds});
+    if (!cpu.slice_armed)
+        lwkt::set_slice_deadline(cpu.slice_end);
+    cpu.slice_armed = true;
+}
+
+// Who is ready already keeps its LWKT priority: a displaced one until it runs, and one that is chosen while
+// lwp.ast has woken it until it sees that it was chosen.
+void set_priority(Lwp& lwp, lwkt::Priority priority) {
+    if (lwp.thread == lwkt::current() || !lwkt::is_runnable(lwp.thread))
+        lwkt::set_priority(lwp.thread, priority);
+}
+
+void set_current(UserCpu& cpu, Lwp& lwp) {
+    if (cpu.current != nullptr)
+        set_priority(*cpu.current, lwkt::Priority::kernel_user);
+    cpu.current = &lwp;
+    set_priority(lwp, lwkt::Priority::user_normal);
+    if (cpu.queue.size() != 0)
+        arm_slice(cpu);
+    publish(cpu);
+}
+
+// There is somebody in the queue and nobody has user mode.
+void choose_next(UserCpu& cpu) {
+    Lwp& next = static_cast<Lwp&>(*cpu.queue.best());
+    cpu.queue.remove(next);
+    set_current(cpu, next);
+    lwkt::schedule(next.thread); // no effect on the calling thread
+}
+
+// The calling thread waits in the queue; in one critical section, which it leaves meanwhile. Returns when it
+// was chosen, when it is asked to move, or when lwp.ast is set.
+void wait_in_queue(UserCpu& cpu, Lwp& lwp) {
+    if (cpu.current == &lwp)
+        cpu.current = nullptr;
+    set_priority(lwp, lwkt::Priority::kernel_user);
+    cpu.queue.insert(lwp);
+    if (live_current(cpu) == nullptr)
+        choose_next(cpu);
+    publish(cpu);
+    if (!lwp.queued())
+        return;
+    arm_slice(cpu);
+    lwp.cpu_time.stop(glue::Clock::ticks(), lwp.thread->switches);
+    // interrupt() ends it as it would a sleep; set_ast() may have come from another core meanwhile, and is
+    // seen here, or its interrupt() is handled after the switch.
+    lwkt::tsleep_interlock(&lwp.link, lwkt::sleep_interruptible);
+    if (__atomic_load_n(&lwp.ast, __ATOMIC_SEQ_CST) == 0)
+        lwkt::lwkt_switch_blocked();
+    lwkt::tsleep_remove();
+    lwp.cpu_time.start(glue::Clock::ticks(), lwp.thread->switches);
+    if (cpu.current == &lwp)
+        set_priority(lwp, lwkt::Priority::user_normal);
+    if (lwp.queued()) {
+        cpu.queue.remove(lwp);
+        publish(cpu);
+    }
+}
+
+// True: lwp became the current one.
+bool try_user_mode(UserCpu& cpu, Lwp& lwp) {
+    unsigned home = lwkt::current_cpu().value;
+    Lwp* holder = live_current(cpu);
+    if (holder == nullptr && cpu.queue.size() == 0 && lwp.allowed(home)) {
+        set_current(cpu, lwp);
+        return true;
+    }
+    refresh(lwp);
+    if (holder != nullptr)
+        refresh(*holder);
+    UserPriority rival = holder             ? holder->priority
+                         : cpu.queue.size() ? cpu.queue.best()->priority
+                                            : nobody_priority;
+    if (holder == nullptr && lwp.allowed(home) && !displaces(rival, lwp.priority)) {
+        set_current(cpu, lwp);
+        return true;
+    }
+    publish(cpu);
+    unsigned best =
+        choose_cpu(Loads().of, lwkt::cpu_count(), __atomic_load_n(&lwp.affinity, __ATOMIC_RELAXED), home,
+                   lwp.thread->woken_from, lwp.priority);
+    if (best != home) {
+        lwp.moves_to = lwkt::CpuId{best};
+        lwp.moves = true;
+        return false;
+    }
+    if (!displaces(lwp.priority, rival))
+        return false;
+    set_current(cpu, lwp);
+    hurry(lwp); // the displaced one is ready in the kernel, and has to come as far as the queue
+    return true;
+}
+
+// Those who wait use nothing: the first of each queue rises in time.
+void age_queue(UserCpu& cpu) {
+    for (Schedulable* item = cpu.queue.best(); item != nullptr;) {
+        unsigned next = item->queue + 1u;
+        refresh(static_cast<Lwp&>(*item));
+        if (queue_of(item->priority) != item->queue) {
+            cpu.queue.remove(*item);
+            cpu.queue.insert(*item);
+        }
+        item = cpu.queue.first_from(next);
+    }
+}
+
+// On the core that was asked, in hard context: its best thread that may run on the one that asks.
+void give_thread(void*, std::uintptr_t to) {
+    UserCpu& cpu = here();
+    auto* lwp = static_cast<Lwp*>(cpu.queue.best_for(static_cast<unsigned>(to)));
+    if (lwp == nullptr)
+        return;
+    cpu.queue.remove(*lwp);
+    publish(cpu);
+    lwp->moves_to = lwkt::CpuId{static_cast<std::uint32_t>(to)};
+    lwp->moves = true;
+    lwkt::schedule(lwp->thread);
+}
+
+// A core has no thread to run; in hard context.
+void idle() {
+    UserCpu& cpu = here();
+    bool waits_for_token = cpu.current && cpu.current->thread->state == lwkt::ThreadState::waiting_token;
+    if (cpu.queue.size() != 0)
+        return choose_next(cpu);
+    if (waits_for_token)
+        return; // it is back at once
+    if (cpu.current != nullptr) {
+        set_priority(*cpu.current, lwkt::Priority::kernel_user);
+        cpu.current = nullptr;
+        publish(cpu);
+    }
+    unsigned self = lwkt::current_cpu().value;
+    unsigned busiest = busiest_cpu(Loads().of, lwkt::cpu_count(), self);
+    if (busiest != self)
+        (void)lwkt::try_send_ipiq(lwkt::CpuId{busiest}, give_thread, nullptr,
+                                  self); // it has other news, else
+}
+
+} // namespace
+
+void initialize_usched() {
+    lwkt::set_idle_handler(idle);
+}
+
+void acquire_user_mode(Lwp& lwp) {
+    lwkt::CriticalSection critical;
+    UserCpu& cpu = here();
+    while (cpu.current != &lwp && !lwp.moves && __atomic_load_n(&lwp.ast, __ATOMIC_RELAXED) == 0)
+        if (!try_user_mode(cpu, lwp) && !lwp.moves)
+            wait_in_queue(cpu, lwp);
+}
+
+void end_slice(Lwp& lwp) {
+    lwkt::CriticalSection critical;
+    UserCpu& cpu = here();
+    cpu.slice_armed = cpu.hurried = false;
+    if (cpu.queue.size() == 0)
+        return; // nobody waits, or somebody who is ready in the kernel
+    if (cpu.current != &lwp)
+        return arm_slice(cpu); // it was another one's
+    glue::Ticks now = glue::Clock::ticks();
+    if (now < cpu.slice_end) { // it was for somebody in the kernel only
+        cpu.slice_armed = true;
+        return lwkt::set_slice_deadline(cpu.slice_end);
+    }
+    refresh(lwp);
+    age_queue(cpu);
+    publish(cpu);
+    unsigned home = lwkt::current_cpu().value;
+    unsigned best =
+        rebalance(Loads().of, lwkt::cpu_count(), __atomic_load_n(&lwp.affinity, __ATOMIC_RELAXED), home,
+                  glue::Clock::to_nanoseconds(now).value - lwp.arrived > settled_nanoseconds);
+    if (best != home) {
+        lwp.moves_to = lwkt::CpuId{best};
+        lwp.moves = true;
+        return;
+    }
+    unsigned others = queue_of(cpu.queue.best()->priority), own = queue_of(lwp.priority);
+    if (own < others || (own == others && lwp.scheduling_class().kind == SchedulingKind::fifo))
+        return arm_slice(cpu);
+    lwp.cpu_time.involuntary_switches++;
+    wait_in_queue(cpu, lwp);
+}
+
+void hurry(Lwp& lwp) {
+    lwkt::CriticalSection critical;
+    UserCpu& cpu = here();
+    if (cpu.hurried || cpu.current != &lwp)
+        return;
+    glue::Ticks soon = glue::Clock::to_ticks(glue::Clock::now() + glue::Nanoseconds{patience_nanoseconds});
+    if (!cpu.slice_armed)
+        cpu.slice_end = glue::no_deadline;
+    cpu.slice_armed = cpu.hurried = true;
+    lwkt::set_slice_deadline(soon < cpu.slice_end ? soon : cpu.slice_end);
+}
+
+void yield_user_mode(Lwp& lwp) {
+    if (lwkt::should_yield())
+        yield_core(lwp);
+    lwkt::CriticalSection critical;
+    UserCpu& cpu = here();
+    if (cpu.current != &lwp || cpu.queue.size() == 0)
+        return;
+    refresh(lwp);
+    if (!displaces(lwp.priority, cpu.queue.best()->priority))
+        wait_in_queue(cpu, lwp);
+}
+
+void obey_scheduling(Lwp& lwp) {
+    lwkt::CriticalSection critical;
+    UserCpu& cpu = here();
+    refresh(lwp);
+    if (cpu.current == &lwp) {
+        publish(cpu);
+        if (cpu.queue.size() != 0 && displaces(cpu.queue.best()->priority, lwp.priority)) {
+            cpu.slice_armed = true;
+            cpu.slice_end = glue::Clock::ticks();
+            lwkt::set_slice_deadline(cpu.slice_end);
+        }
+    }
+    unsigned home = lwkt::current_cpu().value;
+    if (lwp.allowed(home))
+        return;
+    lwp.moves_to =
+        lwkt::CpuId{choose_cpu(Loads().of, lwkt::cpu_count(), lwp.affinity, home, home, lwp.priority)};
+    lwp.moves = true;
+}
+
+void leave_user_mode(Lwp& lwp) {
+    lwkt::CriticalSection critical;
+    UserCpu& cpu = here();
+    set_priority(lwp, lwkt::Priority::kernel_user);
+    if (cpu.current == &lwp) {
+        cpu.current = nullptr;
+        publish(cpu);
+    }
+}
+
+void yield_core(Lwp& lwp) {
+    lwp.cpu_time.stop(glue::Clock::ticks(), lwp.thread->switches);
+    lwkt::yield();
+    lwp.cpu_time.start(glue::Clock::ticks(), lwp.thread->switches);
+}
+
+} // namespace bsd

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The user scheduler, after DragonFly's usched_dfly: which BSD thread of a vCPU has user mode next. At most
+// one lwp of a vCPU, its `current`, may enter user mode; its LWKT priority is user_normal. The others are in
+// their kernel part, where they run by LWKT's rules at kernel_user, or wait in the vCPU's UserQueue, blocked,
+// until they are chosen. So whatever an lwp holds in the kernel, it gets to the point where it lets go of it,
+// however bad its priority is.
+//
+// An lwp that blocks in the kernel stays current until somebody else wants user mode there: then, or when
+// the vCPU has nothing to run, it is taken as having left. A system call that does not lose the core costs
+// nothing here.
+//
+// Everything belongs to a vCPU's core and is touched there only; what others must know is published. Threads
+// change vCPUs by themselves (lwkt::migrate): the one without work sends a message and asks for one.
+#pragma once
+
+#include "bsd-personality/kern/proc.hpp"
+
+namespace bsd {
+
+inline constexpr std::uint64_t slice_nanoseconds = 10'000'000;
+/// How long a thread woken in the kernel waits for one in user mode that is not interrupted otherwise.
+inline constexpr std::uint64_t patience_nanoseconds = 1'000'000;
+
+struct alignas(64) UserCpu {
+    Lwp* current = nullptr;
+    bool slice_armed = false; // LWKT's slice deadline is set
+    bool hurried = false;     // to what patience_nanoseconds say
+    lwkt::Ticks slice_end{0}; // when others in the queue are due
+    UserQueue queue;
+};
+extern UserCpu user_cpus[abi::max_cores];
+
+/// Before LWKT starts.
+void initialize_usched();
+
+/// Whether the calling thread, an lwp's, may enter user mode.
+inline bool has_user_mode(const Lwp& lwp) {
+    return user_cpus[lwkt::current_cpu().value].current == &lwp;
+}
+/// Waits until it may, until it must go to another vCPU (lwp.moves), or until lwp.ast says something.
+/// Thread context, no token held.
+void acquire_user_mode(Lwp& lwp);
+/// The slice deadline has passed: others may have a turn. Like acquire_user_mode.
+void end_slice(Lwp& lwp);
+/// A thread is ready that comes before the calling one's user mode: it waits patience_nanoseconds at most.
+void hurry(Lwp& lwp);
+/// sched_yield(2): lets threads of the same or a better queue go first. Tokens are lost meanwhile.
+void yield_user_mode(Lwp& lwp);
+/// Class, nice value or affinity of the calling thread were changed: takes them up (ast_resched).
+void obey_scheduling(Lwp& lwp);
+/// The calling thread ends, or leaves this vCPU.
+void leave_user_mode(Lwp& lwp);
+/// Gives the core to whoever comes first in LWKT, keeping account of time.
+void yield_core(Lwp& lwp);
+
+} // namespace bsd
