@@ -174,13 +174,17 @@ void give_thread(void*, std::uintptr_t to) {
     lwkt::schedule(lwp->thread);
 }
 
-// A core has no thread to run; in hard context.
-void idle() {
+} // namespace
+
+void initialize_usched() {
+    lwkt::set_idle_handler(core_is_idle);
+}
+
+void core_is_idle() {
     UserCpu& cpu = here();
-    bool waits_for_token = cpu.current && cpu.current->thread->state == lwkt::ThreadState::waiting_token;
     if (cpu.queue.size() != 0)
         return choose_next(cpu);
-    if (waits_for_token)
+    if (cpu.current && cpu.current->thread->state == lwkt::ThreadState::waiting_token)
         return; // it is back at once
     if (cpu.current != nullptr) {
         set_priority(*cpu.current, lwkt::Priority::kernel_user);
@@ -192,12 +196,6 @@ void idle() {
     if (busiest != self)
         (void)lwkt::try_send_ipiq(lwkt::CpuId{busiest}, give_thread, nullptr,
                                   self); // it has other news, else
-}
-
-} // namespace
-
-void initialize_usched() {
-    lwkt::set_idle_handler(idle);
 }
 
 void acquire_user_mode(Lwp& lwp) {

@@ -30,8 +30,11 @@ struct alignas(64) UserCpu {
 };
 extern UserCpu user_cpus[abi::max_cores];
 
-/// Before LWKT starts.
+/// Before LWKT starts: gives LWKT core_is_idle() as its idle handler.
 void initialize_usched();
+/// This core has no thread to run: gives user mode to who waits for it here, or asks another vCPU for a thread.
+/// In a critical section.
+void core_is_idle();
 
 /// Whether the calling thread, an lwp's, may enter user mode.
 inline bool has_user_mode(const Lwp& lwp) {

@@ -5,6 +5,7 @@
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/exec.hpp"
 #include "bsd-personality/kern/jail.hpp"
+#include "bsd-personality/kern/usched.hpp"
 #include "bsd-personality/vfs/console.hpp"
 #include "bsd-personality/vfs/devfs.hpp"
 #include "bsd-personality/vfs/root.hpp"
@@ -187,6 +188,11 @@ void end_processes() {
             fail("a process does not end");
         if (turns > 10'000)
             std::this_thread::sleep_for(std::chrono::microseconds(10)); // its end may need a timer
+        {
+            lwkt::CriticalSection critical; // this thread is all that keeps LWKT from calling it
+            if (!lwkt::should_yield())
+                core_is_idle();
+        }
         lwkt::yield();
         idle = events == seen ? idle + 1 : 0;
         seen = events;
@@ -216,7 +222,7 @@ void drive(void*) {
             fail("no memory");
         make_init();
     }
-    lwkt::set_priority(lwkt::Priority::user_idle);
+    lwkt::set_priority(lwkt::current(), lwkt::Priority::user_idle);
     for (;;) {
         input_is_there.acquire(); // the vCPU waits, too
         vm::ObjectCounts before;
@@ -247,6 +253,7 @@ void start() {
     // Nothing is destroyed at the end: the personality is not made to stop.
     (void)on_exit([](int status, void*) { _exit(status); }, nullptr);
     glue::hosted::set_up(ram_size, cpus);
+    initialize_usched();
     glue::Vcpu::enter_hook = user_mode;
     if (!vm::pages_initialize())
         fail("no RAM");
