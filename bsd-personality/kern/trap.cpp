@@ -262,12 +262,13 @@ namespace {
                 return false;
             continue;
         }
+        if (user.current != &lwp) [[unlikely]] {
+            vcpu.enable_upcalls();
+            upcalls_off = false;
+            acquire_user_mode(lwp);
+            continue;
+        }
         if (lwp.thread->switches != turn) { // it has lost the core since
-            if (!has_user_mode(lwp)) {
-                vcpu.enable_upcalls();
-                acquire_user_mode(lwp);
-                continue;
-            }
             if (has_rested(*lwp.proc.vmspace)) {
                 vcpu.enable_upcalls();
                 leave_rest(*lwp.proc.vmspace);

@@ -32,14 +32,10 @@ extern UserCpu user_cpus[abi::max_cores];
 
 /// Before LWKT starts: gives LWKT core_is_idle() as its idle handler.
 void initialize_usched();
-/// This core has no thread to run: gives user mode to who waits for it here, or asks another vCPU for a thread.
-/// In a critical section.
+/// This core has no thread to run: gives user mode to who waits for it here, or asks another vCPU for a
+/// thread. In a critical section.
 void core_is_idle();
 
-/// Whether the calling thread, an lwp's, may enter user mode.
-inline bool has_user_mode(const Lwp& lwp) {
-    return user_cpus[lwkt::current_cpu().value].current == &lwp;
-}
 /// Waits until it may, until it must go to another vCPU (lwp.moves), or until lwp.ast says something.
 /// Thread context, no token held.
 void acquire_user_mode(Lwp& lwp);

@@ -33,5 +33,9 @@ def test_three_on_two_take_turns():
     both("turns", 2)
 
 
+def test_signals_at_ends_of_slices():
+    both("signals", 1)
+
+
 def test_calls():
     both("calls", 1)

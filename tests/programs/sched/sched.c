@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // How a BSD kernel shares processors, seen from processes that compute. Without a C library, for FreeBSD or DragonFly.
-// usage: sched nice|idle|realtime|interactive|affinity|turns|calls. Each says "ok" at its end, or what was wrong. Judged by
+// usage: sched nice|idle|realtime|interactive|affinity|turns|signals|calls. Each says "ok" at its end, or what was wrong. Judged by
 // work that was done beside other work, not by time.
 typedef unsigned long word;
 
 enum { call_exit = 1, call_fork = 2, call_read = 3, call_write = 4, call_wait4 = 7, call_getpid = 20, call_kill = 37 };
-enum { call_setpriority = 96, call_getpriority = 100, call_rtprio = 166, call_sysctl = 202, call_setuid = 23 };
+enum { call_setitimer = 83, call_setpriority = 96, call_getpriority = 100, call_rtprio = 166, call_sysctl = 202, call_setuid = 23 };
 enum { call_nanosleep = 240, call_setparam = 327, call_getparam = 328, call_setscheduler = 329, call_getscheduler = 330 };
 enum { call_priority_max = 332, call_priority_min = 333, call_rr_interval = 334, call_yield = 331 };
 #if defined(OS_FREEBSD)
-enum { call_mmap = 477, freebsd = 1, realtime = 2, normal = 3, idle = 4, other_max = 103, other_min = 0 };
+enum { call_mmap = 477, call_sigaction = 416, freebsd = 1, realtime = 2, normal = 3, idle = 4, other_max = 103, other_min = 0 };
 enum { call_getcpu = 581, call_getaffinity = 487, call_setaffinity = 488, call_cpuset = 484, call_setid = 485, call_getid = 486 };
 enum { record_size = 1088, nice_at = 389, percent_at = 308, estimate_at = 312 };
 #else
-enum { call_mmap = 197, freebsd = 0, realtime = 0, normal = 1, idle = 2, other_max = 20, other_min = -20 };
+enum { call_mmap = 197, call_sigaction = 342, freebsd = 0, realtime = 0, normal = 1, idle = 2, other_max = 20, other_min = -20 };
 enum { call_usched = 481, call_setaffinity = 544, call_getaffinity = 545 };
 enum { record_size = 992, nice_at = 300, percent_at = 736, estimate_at = 748 };
 __asm__(".section .note.tag, \"a\", @note\n.long 10, 4, 1\n.asciz \"DragonFly\"\n.balign 4\n.long 500901\n.text");
@@ -76,6 +76,7 @@ static void pause_ms(long milliseconds) {
 struct shared {
     volatile word work[8];  // of the hogs; changes of processor in `turns`
     volatile word where[2]; // how often one was on which processor
+    volatile word signals;
 }* shared;
 
 static long set_class(long pid, int type, int level) {
@@ -169,6 +170,33 @@ static void test_realtime(void) {
     a = shared->work[0] - a, b = shared->work[1] - b;
     check(b > 0 && a < b / 100, "rtprio before all", (long)a, (long)b);
     end(urgent), end(plain);
+}
+
+static void on_alarm(int number) {
+    (void)number;
+    shared->signals++;
+}
+// Signals that come when a time slice ends: who then waits for a turn, and must handle a signal first, waits after it.
+static void test_signals(void) {
+    struct {
+        void (*handler)(int);
+        int flags;
+        unsigned mask[4];
+    } action = {on_alarm, 0, {0}};
+    long interval[4] = {0, 2500, 0, 2500}, pids[3];
+    check(CALL3(call_sigaction, 14, &action, 0) == 0, "sigaction", 0, 0);
+    for (int i = 0; i < 3; i++) {
+        pids[i] = call(call_fork, 0, 0, 0, 0, 0, 0);
+        for (; pids[i] == 0; shared->work[i]++)
+            if (shared->work[i] == 0)
+                CALL3(call_setitimer, 0, interval, 0);
+    }
+    pause_ms(3000);
+    word a = shared->work[0], b = shared->work[1], c = shared->work[2];
+    for (int i = 0; i < 3; i++)
+        end(pids[i]);
+    check(shared->signals > 100, "signals", (long)shared->signals, 0);
+    check(a > b / 3 && b > c / 3 && c > a / 3, "work beside signals", (long)(a * 100 / (b + 1)), (long)(c * 100 / (b + 1)));
 }
 
 static void make_pipe(int ends[2]) {
@@ -338,7 +366,7 @@ __attribute__((used)) void start(word* stack) {
         const char* name;
         void (*run)(void);
     } tests[] = {{"nice", test_nice},         {"idle", test_idle},   {"realtime", test_realtime}, {"interactive", test_interactive},
-                 {"affinity", test_affinity}, {"turns", test_turns}, {"calls", test_calls}};
+                 {"affinity", test_affinity}, {"turns", test_turns}, {"signals", test_signals}, {"calls", test_calls}};
     for (word i = 0; i < sizeof tests / sizeof *tests; i++)
         if (same(what, tests[i].name)) {
             tests[i].run();
