@@ -92,7 +92,14 @@ void inherit_schedule(Lwp& parent, Lwp& child) {
     child.estimate.inherit(parent.estimate, glue::Clock::now().value);
 }
 
+// Ends and stops mark the threads that are there. Who makes one may be marked and not have seen it yet: then
+// its new thread must see the same, or a process that ends would live on by it.
 void start_lwp(Lwp& lwp) {
+    std::uint32_t flags = lwp.proc.flags;
+    if (flags & (proc_exiting | proc_single))
+        __atomic_fetch_or(&lwp.ast, ast_exit, __ATOMIC_SEQ_CST);
+    if (flags & proc_stopped)
+        __atomic_fetch_or(&lwp.ast, ast_stop, __ATOMIC_SEQ_CST);
     leave_rest(*lwp.proc.vmspace);
     lwkt::schedule(lwp.thread);
 }

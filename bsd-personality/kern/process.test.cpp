@@ -50,6 +50,28 @@ TEST_F(ProcessLife, WaitTakesAZombieOnce) {
     EXPECT_EQ(find_process(pid), nullptr);
 }
 
+TEST_F(ProcessLife, AThreadMadeWhileItsProcessEndsOrStopsDoesSoToo) {
+    Proc* child = find_process(TRY_VALUE(fork_process(*lwp, {})));
+    Lwp* made[3];
+    const std::uint32_t states[3] = {0, proc_stopped, proc_single};
+    for (int i = 0; i < 3; i++) {
+        child->flags = states[i];
+        made[i] = TRY_VALUE(create_lwp(*child));
+        start_lwp(*made[i]);
+    }
+    EXPECT_EQ(made[0]->ast, 0u);
+    EXPECT_EQ(made[1]->ast, std::uint32_t{ast_stop});
+    EXPECT_EQ(made[2]->ast, std::uint32_t{ast_exit});
+    child->flags = 0;
+    exit_process(*child->lwps.first(), exit_status(5));
+    Lwp* late = TRY_VALUE(create_lwp(*child));
+    start_lwp(*late);
+    EXPECT_TRUE(late->ast & ast_exit);
+    while (child->state == ProcState::alive)
+        leave(*child->lwps.first());
+    EXPECT_EQ(TRY_VALUE(wait_for_child(*lwp, {})).status, 5u << 8);
+}
+
 TEST_F(ProcessLife, IgnoredSigchldLeavesNoZombie) {
     proc->actions[sigchld].handler = sig_ign;
     pid_t pid = TRY_VALUE(fork_process(*lwp, {}));

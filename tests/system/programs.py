@@ -100,6 +100,12 @@ def test_socket_interface():
         assert done.returncode == 0 and b", 0 failed" in done.stdout, (os_name, done)
 
 
+def test_threads_born_while_their_process_ends():
+    for os_name in ("freebsd", "dragonfly"):
+        done = run(os_name, "/bin/births", "100", options=["--cpus", "4"], limit=100)
+        assert done.returncode == 0 and done.stdout == b"ok\n", f"{os_name}: {done.stdout!r} {done.stderr[-800:]!r}"
+
+
 def test_threads_go_to_a_free_processor():
     done = run("freebsd", "/bin/wander", options=["--cpus", "2"])
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == b"they part when the other one is free", done
