@@ -26,6 +26,8 @@ namespace {
 constexpr std::uint64_t page = 4096;
 /// RAM for kernel, box, personalities' programs and pools beside what the manifest gives to jails.
 constexpr std::uint64_t system_memory = 96ULL << 20;
+/// The kernel takes a sixteenth of all RAM for its pool (kernel/boot.cpp). So much of it is in system_memory.
+constexpr std::uint64_t pool_share = 15, pool_in_system_memory = 64ULL << 20;
 constexpr std::uint64_t system_memory_per_jail = 8ULL << 20;
 
 std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
@@ -220,7 +222,10 @@ BootModule build_boot_module(const BoxPlan& plan, const NativePrograms& programs
     std::memcpy(module.bytes.data(), &header, sizeof header);
     std::memcpy(module.bytes.data() + header.root_offset, root.data(), root.size());
     std::memcpy(module.bytes.data() + header.payload_offset, payload.data(), payload.size());
-    module.machine_memory = round_up(module.machine_memory + module.bytes.size(), 2ULL << 20);
+    module.machine_memory += module.bytes.size();
+    module.machine_memory +=
+        std::max(module.machine_memory / pool_share, pool_in_system_memory) - pool_in_system_memory;
+    module.machine_memory = round_up(module.machine_memory, 2ULL << 20);
     return module;
 }
 

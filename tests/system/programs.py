@@ -100,6 +100,12 @@ def test_socket_interface():
         assert done.returncode == 0 and b", 0 failed" in done.stdout, (os_name, done)
 
 
+def test_memory_of_two_gibibytes():
+    """The kernel's own pool grows with the machine: the box must be made large enough for both."""
+    done = run("freebsd", "/bin/count", options=["--memory", "2G"])
+    assert done.returncode == 0 and done.stdout.startswith(b"0 0 0\n"), done
+
+
 def test_threads_born_while_their_process_ends():
     for os_name in ("freebsd", "dragonfly"):
         done = run(os_name, "/bin/births", "100", options=["--cpus", "4"], limit=100)
