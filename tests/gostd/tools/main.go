@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 // Command tools is what Go's tests expect beside them in a system: by its name it is cat, date, echo, hostname, pwd, sleep
-// or sh (a POSIX shell from Debian's golang-mvdan-sh-dev).
+// or sh (a POSIX shell from Debian's golang-mvdan-sh-dev); for FreeBSD also cpuset or sysctl.
 package main
 
 import (
@@ -67,30 +67,33 @@ func sh(arguments []string) {
 	check(err)
 }
 
-func main() {
-	arguments := os.Args[1:]
-	switch name := filepath.Base(os.Args[0]); name {
-	case "cat":
-		cat(arguments)
-	case "date":
-		fmt.Println(time.Now().UTC().Format("Mon Jan _2 15:04:05 MST 2006"))
-	case "echo":
-		fmt.Println(strings.Join(arguments, " "))
-	case "hostname":
+// By name; a system adds its own.
+var commands = map[string]func(arguments []string){
+	"cat":  cat,
+	"date": func([]string) { fmt.Println(time.Now().UTC().Format("Mon Jan _2 15:04:05 MST 2006")) },
+	"echo": func(arguments []string) { fmt.Println(strings.Join(arguments, " ")) },
+	"hostname": func([]string) {
 		host, err := os.Hostname()
 		check(err)
 		fmt.Println(host)
-	case "pwd":
+	},
+	"pwd": func([]string) {
 		directory, err := os.Getwd()
 		check(err)
 		fmt.Println(directory)
-	case "sleep":
+	},
+	"sh": sh,
+	"sleep": func(arguments []string) {
 		length, err := time.ParseDuration(strings.Join(arguments, "") + "s")
 		check(err)
 		time.Sleep(length)
-	case "sh":
-		sh(arguments)
-	default:
-		fail(fmt.Errorf("is none of cat, date, echo, hostname, pwd, sleep, sh"))
+	},
+}
+
+func main() {
+	command, found := commands[filepath.Base(os.Args[0])]
+	if !found {
+		fail(fmt.Errorf("is none of the commands here"))
 	}
+	command(os.Args[1:])
 }
