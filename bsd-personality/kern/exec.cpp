@@ -3,6 +3,7 @@
 
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/exec_script.hpp"
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
 #include "bsd-personality/kern/timekeep.hpp"
@@ -157,42 +158,6 @@ SysResult<void> check_executable(Lwp& lwp, Vnode& vnode) {
     return check_permission(vnode, *lwp.proc.cred, may_exec);
 }
 
-// "#!interpreter [argument]" at the start of a file: puts them in front of the arguments. Returns false if it
-// is none.
-SysResult<bool> script(const ObjectSource& source, Text path, ExecStrings& strings,
-                       char (&interpreter)[256]) {
-    char line[256];
-    std::uint64_t length = least(source.size(), std::uint64_t{sizeof line});
-    if (length < 2 || !source.read(0, line, length) || line[0] != '#' || line[1] != '!')
-        return false;
-    unsigned end = 2;
-    while (end < length && line[end] != '\n')
-        end++;
-    if (end == length && length == sizeof line)
-        return Failure(Errno::enoexec);
-    auto blank = [&](unsigned i) { return line[i] == ' ' || line[i] == '\t'; };
-    unsigned start = 2;
-    while (start < end && blank(start))
-        start++;
-    unsigned stop = start;
-    while (stop < end && !blank(stop))
-        stop++;
-    if (start == stop)
-        return Failure(Errno::enoexec);
-    unsigned argument = stop;
-    while (argument < end && blank(argument))
-        argument++;
-    while (end > argument && blank(end - 1))
-        end--;
-    Text words[3] = {{line + start, stop - start}, {line + argument, end - argument}, path};
-    if (end == argument)
-        words[1] = path;
-    TRY(strings.replace_first(words, end == argument ? 2 : 3));
-    std::memcpy(interpreter, line + start, stop - start);
-    interpreter[stop - start] = '\0';
-    return true;
-}
-
 // Loads the interpreter named in a dynamically linked program. Returns its entry; `base` is where it was
 // loaded.
 SysResult<std::uint64_t> load_interpreter(Lwp& lwp, VmSpace& space, const ElfFile& program,
@@ -241,9 +206,16 @@ void remember_arguments(Proc& proc, const ExecStrings& strings) {
 }
 
 // The new program stands: everything of the old one goes. Nothing here fails.
-void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, VmSpace* space, VnodeRef vnode, const char* path) {
+void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, VmSpace* space, VnodeRef vnode, const char* path,
+            ExecIds ids) {
     Proc& proc = lwp.proc;
+    proc.cred = static_cast<UcredRef&&>(ids.cred);
+    if (ids.gains)
+        proc.flags |= proc_set_id;
+    else if (proc.cred->uid == proc.cred->ruid && proc.cred->gid == proc.cred->rgid)
+        proc.flags &= ~std::uint32_t{proc_set_id};
     VmSpace* old = proc.vmspace;
+    proc.usage.max_resident = usage_of(proc).max_resident;
     proc.vmspace = space;
     if (old)
         old->unref();
@@ -266,6 +238,8 @@ void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, VmSpace* space, Vnode
         list = 0;
     reset_signals_for_exec(lwp);
     reset_fpu(lwp);
+    proc.barriers = 0;
+    proc.umtx_min_timeout = 0;
     proc.flags |= proc_executed;
     release_vfork_parent(proc);
     proc.events.notify(0x2000'0000 /* NOTE_EXEC */);
@@ -299,13 +273,18 @@ SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& str
     TRY(check_executable(lwp, *vnode));
     vm::Object* object = TRY(vnode->object());
     Ref<vm::Object> hold(object);
-    char interpreter[256], absolute[1024] = {};
+    char absolute[path_max] = {};
     absolute_path(lwp, path, absolute);
-    if (TRY(script(ObjectSource(*object), path, strings, interpreter))) {
+    if (is_script(ObjectSource(*object))) {
+        const AbiKind rules = (proc.abi ? proc.abi : default_abi)->kind;
+        char interpreter[path_max];
+        TRY(expand_script(ObjectSource(*object), rules, path, strings, interpreter, sizeof interpreter));
         vnode = TRY(find_vnode(lwp, text(interpreter)));
         TRY(check_executable(lwp, *vnode));
         object = TRY(vnode->object());
         hold = Ref<vm::Object>(object);
+        if (is_script(ObjectSource(*object))) // a script does not run scripts
+            return Failure(rules == AbiKind::freebsd ? Errno::eloop : Errno::enoexec);
         absolute_path(lwp, text(interpreter), absolute);
     }
     auto parsed = parse_elf(ObjectSource(*object));
@@ -333,6 +312,8 @@ SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& str
         file.low + bias == 0)
         return Failure(Errno::enoexec);
     space.limits.total = proc.limits[limit_vmem].current;
+    space.limits.data = proc.limits[limit_data].current;
+    space.limits.locked = proc.limits[limit_memlock].current;
     TRY(map_segments(space, *object, file, bias));
     space.set_heap_start(vm::round_up(file.high + bias));
     TRY(map_stack(space, *abi, file, proc.limits[limit_stack].current));
@@ -359,18 +340,26 @@ SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& str
     TRY(abi->build_stack(image, writer, registers));
     space.expect(registers.rip, glue::Access::execute);
 
-    TRY(single_thread(lwp)); // sleeps; from here on nothing fails
+    TRY(single_thread(lwp)); // sleeps
+    if (!proc.actions.unshare())
+        return Failure(Errno::enomem);
+    ExecIds ids = TRY(ids_for_exec(proc, *vnode));
+    if (ids.gains)
+        TRY(fill_standard_files(lwp)); // so that its messages go into no file that it opens
+    // From here on nothing fails.
     if (proc.files->references() > 1)
         if (FileTable* own = proc.files->copy()) {
             proc.files->unref();
             proc.files = own;
         }
     proc.files->close_on_exec();
+    if (ids.gains)
+        (void)fill_standard_files(lwp); // those that went just now; there is room for them
     proc.timers.stop_all(true);
     remember_arguments(proc, strings);
     *lwp.frame = registers;
     holder.space = nullptr;
-    commit(lwp, *abi, file, &space, static_cast<VnodeRef&&>(vnode), absolute);
+    commit(lwp, *abi, file, &space, static_cast<VnodeRef&&>(vnode), absolute, static_cast<ExecIds&&>(ids));
     return {};
 }
 

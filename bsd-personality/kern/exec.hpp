@@ -21,8 +21,9 @@ public:
     SysResult<void> add(Text string);
     /// Appends the strings of a NULL-terminated vector in user memory. Errors: EFAULT, E2BIG, ENOMEM.
     SysResult<void> add_vector(VmSpace& space, glue::UserAddress vector, std::uint32_t& count);
-    /// For "#!": the first argument is replaced by `count` strings. Errors: E2BIG, ENOMEM.
-    SysResult<void> replace_first(const Text* strings, unsigned count);
+    /// For "#!": the first argument is replaced by the `count` strings of a block, a NUL after each, and by
+    /// `last`. Errors: E2BIG, ENOMEM.
+    SysResult<void> replace_first(Text block, std::uint32_t count, Text last);
 
     const char* data() const { return data_; }
     std::uint64_t size() const { return used_; }
@@ -46,6 +47,16 @@ SysResult<void> exec_program(Lwp& lwp, Text path, ExecStrings& strings, ExecFail
 /// The same for an open file (fexecve).
 SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& strings,
                            ExecFailure* failure = nullptr);
+
+/// Whom a program runs as.
+struct ExecIds {
+    UcredRef cred;
+    bool gains = false; // by a set-id file
+};
+/// Errors: ENOMEM.
+SysResult<ExecIds> ids_for_exec(const Proc& proc, Vnode& file);
+/// Descriptors 0 to 2 that are closed become /dev/null. Errors: ENOMEM, and those of open(2).
+SysResult<void> fill_standard_files(Lwp& lwp);
 
 /// Once, before the first exec: pages with the signal trampolines. Errors: ENOMEM.
 SysResult<void> initialize_exec();

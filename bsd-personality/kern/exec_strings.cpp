@@ -66,26 +66,21 @@ SysResult<void> ExecStrings::add_vector(VmSpace& space, glue::UserAddress vector
     }
 }
 
-SysResult<void> ExecStrings::replace_first(const Text* strings, unsigned count) {
-    std::uint64_t old = 0, added = 0;
+SysResult<void> ExecStrings::replace_first(Text block, std::uint32_t count, Text last) {
+    std::uint64_t old = 0, added = block.size + last.size + 1;
     if (argument_count != 0) {
         while (data_[old] != '\0')
             old++;
         old++;
         argument_count--;
     }
-    for (unsigned i = 0; i < count; i++)
-        added += strings[i].size + 1;
     TRY(reserve(added));
     std::memmove(data_ + added, data_ + old, used_ - old);
     used_ = used_ - old + added;
-    char* to = data_;
-    for (unsigned i = 0; i < count; i++) {
-        std::memcpy(to, strings[i].data, strings[i].size);
-        to += strings[i].size;
-        *to++ = '\0';
-    }
-    argument_count += count;
+    std::memcpy(data_, block.data, block.size);
+    std::memcpy(data_ + block.size, last.data, last.size);
+    data_[added - 1] = '\0';
+    argument_count += count + 1;
     return {};
 }
 

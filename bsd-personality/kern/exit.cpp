@@ -2,6 +2,7 @@
 // The end of threads and processes, and waiting for it. exit_process() only marks; each thread then leaves
 // its loop, and the last one releases what the process had and turns it into a zombie.
 #include "bsd-personality/kern/job_control.hpp"
+#include "bsd-personality/kern/procdesc.hpp"
 #include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/umtx.hpp"
@@ -19,13 +20,17 @@ void report_to_parent(Proc& proc, int code, int status) {
     Proc* parent = proc.parent;
     if (!parent)
         return;
-    SignalInfo info;
-    info.signal = sigchld;
-    info.code = code;
-    info.pid = proc.pid;
-    info.uid = proc.cred->ruid;
-    info.status = status;
-    post_signal(*parent, info);
+    if (proc.exit_signal == sigchld) {
+        SignalInfo info;
+        info.signal = sigchld;
+        info.code = code;
+        info.pid = proc.pid;
+        info.uid = proc.cred->ruid;
+        info.status = status;
+        post_signal(*parent, info);
+    } else if (proc.exit_signal != 0) {
+        post_kernel_signal(*parent, proc.exit_signal);
+    }
     lwkt::wakeup(&parent->children);
 }
 
@@ -46,6 +51,7 @@ void release_resources(Proc& proc) {
     proc.root = VnodeRef();
     proc.text = VnodeRef();
     if (VmSpace* space = proc.vmspace) {
+        proc.usage.max_resident = usage_of(proc).max_resident;
         proc.vmspace = nullptr;
         space->unref();
     }
@@ -65,7 +71,10 @@ void become_zombie(Proc& proc) {
         if (first_process_ended)
             first_process_ended(proc.wait_status);
     }
-    if (leaves_no_zombie(proc)) {
+    if (proc.descriptor) { // tells its end instead of SIGCHLD
+        proc.descriptor->process_ended(proc.wait_status);
+        lwkt::wakeup(&proc.parent->children);
+    } else if (leaves_no_zombie(proc)) {
         Proc* parent = proc.parent;
         destroy_process(proc);
         if (parent)
@@ -76,9 +85,11 @@ void become_zombie(Proc& proc) {
 }
 
 bool matches(const Proc& child, const WaitRequest& request) {
+    if ((child.exit_signal != sigchld) != request.clones)
+        return false;
     switch (request.which) {
     case WaitRequest::Which::any:
-        return true;
+        return child.descriptor == nullptr;
     case WaitRequest::Which::pid:
         return child.pid == request.id;
     case WaitRequest::Which::group:

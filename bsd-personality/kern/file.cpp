@@ -66,7 +66,7 @@ FileTable* FileTable::copy() const {
         return nullptr;
     }
     for (int fd = 0; fd < used_; fd++) {
-        if (!slots_[fd].file || slots_[fd].file->type == FileType::kqueue)
+        if (!slots_[fd].file || !slots_[fd].file->inheritable())
             continue;
         table->slots_[fd] = slots_[fd];
         table->slots_[fd].file->ref();

@@ -19,6 +19,8 @@ class Kqueue;
 class Socket;
 class Vnode;
 
+struct MapRequest;
+
 namespace vm {
 class Object;
 }
@@ -49,7 +51,17 @@ enum OpenFlag : std::uint32_t {
 };
 
 /// Numbers of FreeBSD's DTYPE_; kern.file and F_KINFO show them.
-enum class FileType : std::uint8_t { vnode = 1, socket = 2, pipe = 3, fifo = 4, kqueue = 5, device = 11 };
+enum class FileType : std::uint8_t {
+    vnode = 1,
+    socket = 2,
+    pipe = 3,
+    fifo = 4,
+    kqueue = 5,
+    shared_memory = 8,
+    device = 11,
+    process_descriptor = 12,
+    timer = 14,
+};
 
 enum class Direction : std::uint8_t { read, write };
 
@@ -101,6 +113,12 @@ public:
     virtual Socket* socket() { return nullptr; }
     /// The object behind mmap. Errors: ENODEV (cannot be mapped), ENOMEM. Borrowed from the file.
     virtual SysResult<vm::Object*> mapping(Lwp& lwp);
+    /// Takes from a mapping the rights that this file does not give; asked before mapping(). Errors: EACCES.
+    virtual SysResult<void> restrict_mapping(MapRequest&) { return {}; }
+    /// What fchmod and fchown are about.
+    virtual Vnode* owned_node() { return vnode(); }
+    /// Whether descriptors of it are inherited by fork.
+    virtual bool inheritable() const { return type != FileType::kqueue; }
 
     const FileType type;
     std::uint32_t flags;          // OpenFlag; fcntl changes some
@@ -128,7 +146,7 @@ public:
 
     /// An empty table. Null when there is no memory.
     static FileTable* create();
-    /// What fork gives the child: all descriptors but those of kqueues. Null when there is no memory.
+    /// What fork gives the child: all descriptors that are inheritable(). Null when there is no memory.
     FileTable* copy() const;
     /// Sharing (rfork without RFFDG, threads): counted. The last unref closes everything.
     void ref() { references_++; }

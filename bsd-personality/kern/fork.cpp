@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // fork and its relatives. Everything that can fail happens before the child becomes visible to anybody.
+#include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/cpuset.hpp"
+#include "bsd-personality/kern/procdesc.hpp"
+#include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
+#include "bsd-personality/kern/uidinfo.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 #include "glue/fpu.hpp"
 #include "lwkt/slab.hpp"
@@ -14,6 +18,8 @@ namespace bsd {
 namespace {
 
 bool share_or_copy(Proc& parent, Proc& child, const ForkRequest& request) {
+    if (request.share_signals && !child.actions.share(parent.actions))
+        return false;
     if (request.share_memory) {
         parent.vmspace->ref();
         child.vmspace = parent.vmspace;
@@ -40,6 +46,10 @@ void inherit(Proc& parent, Proc& child, const ForkRequest& request) {
     child.sigcode = parent.sigcode;
     child.osrel = parent.osrel;
     child.nice = parent.nice;
+    child.no_new_privileges = parent.no_new_privileges;
+    child.exit_signal = request.exit_signal;
+    child.barriers = parent.barriers;
+    child.umtx_min_timeout = parent.umtx_min_timeout;
     set_cpuset(child, parent.cpuset);
     child.reaper = parent.is_reaper ? &parent : parent.reaper;
     child.ps_strings = parent.ps_strings;
@@ -47,11 +57,25 @@ void inherit(Proc& parent, Proc& child, const ForkRequest& request) {
     std::memcpy(child.limits, parent.limits, sizeof child.limits);
     std::memcpy(child.command, parent.command, sizeof child.command);
     child.path.assign(parent.path.text());
-    for (int signal = 1; signal <= signal_count; signal++) {
+    for (int signal = 1; signal <= signal_count && !request.share_signals; signal++) {
         child.actions[signal] = parent.actions[signal];
         if (request.default_signals && parent.actions[signal].handler != sig_ign)
             child.actions[signal] = SignalAction{};
     }
+}
+
+// RLIMIT_NPROC bounds a user's processes; FreeBSD's superuser may have more, DragonFly's not, where a process
+// deep in a chain of forks has a little less (a third of a percent for each step, half at most).
+bool charge_process(const Proc& parent, Proc& child) {
+    std::uint64_t limit = parent.limits[limit_nproc].current;
+    if (parent.abi && parent.abi->kind == AbiKind::dragonfly)
+        limit -= limit < limit_infinity ? limit * least(parent.depth, 160u) / 320 : 0;
+    else if (parent.cred->is_superuser())
+        limit = ~std::uint64_t{0};
+    child.depth = parent.depth + 1;
+    child.charged_uid = child.cred->ruid;
+    child.charged = charge_user(child.charged_uid, UserResource::processes, 1, limit);
+    return child.charged;
 }
 
 void copy_arguments(const Proc& parent, Proc& child) {
@@ -85,6 +109,10 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
         return Failure(Errno::enomem);
     }
     inherit(parent, child, request);
+    if (!charge_process(parent, child)) {
+        discard(child);
+        return Failure(Errno::eagain);
+    }
     auto made = create_lwp(child);
     if (!made) {
         discard(child);
@@ -104,19 +132,23 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
         child.vmspace->expect(thread.saved.rsp, glue::Access::write);
     }
     thread.mask = lwp.mask;
+    thread.fast_block = lwp.fast_block;
     thread.altstack = lwp.altstack;
     std::memcpy(thread.name, lwp.name, sizeof thread.name);
     inherit_schedule(lwp, thread);
     copy_arguments(parent, child);
 
-    set_parent(child, request.no_wait ? *init_process : parent);
+    set_parent(child, request.no_wait ? reaper_of(child) : parent);
     child.pgrp = parent.pgrp;
     child.pgrp->members.push_back(&child);
     child.state = ProcState::alive;
+    if (request.descriptor)
+        request.descriptor->attach(child);
     if (request.wait_for_exec)
         child.flags |= proc_vfork_wait;
     pid_t pid = child.pid;
     parent.events.notify(0x4000'0000 /* NOTE_FORK */, pid);
+    watch_cpu_limit(child);
     start_lwp(thread);
 
     // The child can end and be waited for by another thread at any sleep: look it up again by number. A

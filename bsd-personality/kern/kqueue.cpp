@@ -4,6 +4,7 @@
 #include "bsd-personality/kern/proc.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/kern/uidinfo.hpp"
 #include "glue/clock.hpp"
 #include "lwkt/slab.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -19,7 +20,17 @@ SysResult<FileRef> Kqueue::create(FileTable& table) {
     return FileRef::adopt(queue);
 }
 
+SysResult<void> Kqueue::charge(std::uint32_t uid, std::uint64_t limit) {
+    if (!charge_user(uid, UserResource::kqueues, 1, limit))
+        return Failure(Errno::enomem);
+    charged_uid_ = uid;
+    charged_ = true;
+    return {};
+}
+
 void Kqueue::destroy() {
+    if (charged_)
+        release_user(charged_uid_, UserResource::kqueues, 1);
     if (table_) {
         for (Kqueue** link = &table_->kqueues; *link; link = &(*link)->next_in_table)
             if (*link == this) {
@@ -219,7 +230,7 @@ SysResult<void> Kqueue::wait(Lwp& lwp, glue::Nanoseconds deadline) {
 
 void Kqueue::forget_descriptor(int fd, File* file) {
     auto ident = static_cast<std::uint64_t>(fd);
-    for (std::int16_t filter : {filter_read, filter_write, filter_vnode, filter_empty})
+    for (std::int16_t filter : {filter_read, filter_write, filter_vnode, filter_procdesc, filter_empty})
         if (Knote* knote = find(ident, filter); knote && knote->file == file)
             remove(*knote);
 }

@@ -27,6 +27,7 @@ enum Filter : std::int16_t {
     filter_proc = -5,
     filter_signal = -6,
     filter_timer = -7,
+    filter_procdesc = -8,
     filter_user = -11, // DragonFly: -9, translated
     filter_empty = -13,
 };
@@ -89,6 +90,8 @@ class Kqueue final : public File {
 public:
     /// A kqueue of the process that owns `table`. Errors: ENOMEM.
     static SysResult<FileRef> create(FileTable& table);
+    /// Counts among those of a user (RLIMIT_KQUEUES). Errors: ENOMEM.
+    SysResult<void> charge(std::uint32_t uid, std::uint64_t limit);
 
     /// Applies one change. Errors: those of kevent(2): EBADF, ENOENT, EINVAL, ENOMEM, ESRCH.
     SysResult<void> change(Lwp& lwp, const KernelEvent& change);
@@ -132,6 +135,8 @@ private:
 
     static constexpr unsigned buckets = 64;
     FileTable* table_;
+    std::uint32_t charged_uid_ = 0;
+    bool charged_ = false;
     Knote* bucket_[buckets] = {};
     List<Knote, &Knote::in_active> active_;
     List<Knote, &Knote::in_active> retired_; // timers that were removed

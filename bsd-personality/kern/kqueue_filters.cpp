@@ -13,12 +13,16 @@ SysResult<void> Kqueue::attach(Lwp& lwp, Knote& knote) {
     case filter_read:
     case filter_write:
     case filter_empty:
+    case filter_procdesc:
     case filter_vnode: {
         if (knote.event.ident > static_cast<std::uint64_t>(FileTable::limit))
             return Failure(Errno::ebadf);
         knote.file = TRY(lwp.proc.files->find(static_cast<int>(knote.event.ident)));
-        if (knote.file == this)
+        if (knote.file == this ||
+            (knote.file->type == FileType::process_descriptor) != (knote.event.filter == filter_procdesc))
             return Failure(Errno::einval);
+        if (knote.event.filter == filter_procdesc)
+            knote.event.flags |= event_clear;
         if (knote.event.filter == filter_vnode) {
             Vnode* vnode = knote.file->vnode();
             if (!vnode)
@@ -113,6 +117,15 @@ bool Kqueue::evaluate(Knote& knote) {
     case filter_empty: {
         Readiness now = knote.file->readiness(Direction::read);
         return now.amount == 0;
+    }
+    case filter_procdesc: { // the status is what there would be to read
+        Readiness now = knote.file->readiness(Direction::read);
+        if (!now.hangup || !(knote.wanted & note_exit))
+            return false;
+        knote.event.fflags |= note_exit;
+        knote.event.data = now.amount;
+        knote.event.flags |= event_eof | event_oneshot;
+        return true;
     }
     default:
         return false; // edges only: activated where they happen

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstring>
+#include <utility>
 
 #include "bsd-personality/kern/text.hpp"
 #include "lwkt/slab.hpp"
@@ -30,6 +31,10 @@ public:
         lwkt::release(data_, size_ + 1);
         data_ = nullptr;
         size_ = 0;
+    }
+    void swap(OwnedText& other) {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
     }
     bool empty() const { return size_ == 0; }
     Text text() const { return {data_, size_}; }

@@ -5,7 +5,9 @@
 #include "bsd-personality/kern/cpuset.hpp"
 #include "bsd-personality/kern/jail.hpp"
 #include "bsd-personality/kern/job_control.hpp"
+#include "bsd-personality/kern/procdesc.hpp"
 #include "bsd-personality/kern/tty.hpp"
+#include "bsd-personality/kern/uidinfo.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 #include "glue/clock.hpp"
 #include "lwkt/slab.hpp"
@@ -82,7 +84,19 @@ SysResult<Proc*> create_process(pid_t pid) {
     return proc;
 }
 
+void recharge_process(Proc& proc, std::uint32_t uid) {
+    constexpr std::uint64_t no_limit = ~std::uint64_t{0};
+    if (proc.charged)
+        release_user(proc.charged_uid, UserResource::processes, 1);
+    proc.charged = charge_user(uid, UserResource::processes, 1, no_limit); // false: no memory to count it
+    proc.charged_uid = uid;
+}
+
 void destroy_process(Proc& proc) {
+    if (proc.charged)
+        release_user(proc.charged_uid, UserResource::processes, 1);
+    if (proc.descriptor)
+        proc.descriptor->process_gone();
     leave_process_group(proc);
     if (proc.parent)
         proc.parent->children.remove(&proc);
@@ -155,6 +169,9 @@ SysResult<void> enter_process_group(Proc& proc, pid_t id, bool new_session) {
 
 Usage usage_of(const Proc& proc) {
     Usage usage = proc.usage;
+    if (proc.vmspace)
+        usage.max_resident =
+            most(usage.max_resident, proc.vmspace->most_resident_pages() * (vm::page_size / 1024));
     for (Lwp* lwp = proc.lwps.first(); lwp; lwp = proc.lwps.next(lwp))
         usage.add(lwp->cpu_time, glue::Clock::ticks());
     return usage;

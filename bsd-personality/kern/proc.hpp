@@ -25,6 +25,7 @@ struct Abi;
 struct UmtxWaiter;
 struct Session;
 class Tty;
+class ProcessDescriptor;
 
 using pid_t = std::int32_t;
 using lwpid_t = std::int32_t;
@@ -47,6 +48,7 @@ enum LimitResource : unsigned {
     limit_swap,
     limit_kqueues,
     limit_umtxp,
+    limit_posix_locks, // DragonFly's, who numbers it 11; kept and told
     limit_count,
 };
 inline constexpr std::uint64_t limit_infinity = (std::uint64_t{1} << 63) - 1;
@@ -63,6 +65,8 @@ enum AstBit : std::uint32_t {
     ast_restore_mask = 16, // sigsuspend and the like: put Lwp::saved_mask back after delivery
     ast_resched = 32,      // its priority or affinity was changed
 };
+
+inline constexpr std::uint64_t no_fast_block = ~std::uint64_t{0};
 
 /// A thread of a process.
 struct Lwp : Schedulable {
@@ -87,8 +91,9 @@ struct Lwp : Schedulable {
     AlternateStack altstack;
     bool restart =
         false; // the call answered ERESTART: decided when a signal is delivered, or before user mode
-    std::uint64_t restart_rax = 0; // number to restart with
-    SignalInfo fault;              // a synchronous fault to deliver; signal 0: none
+    std::uint64_t restart_rax = 0;            // number to restart with
+    SignalInfo fault;                         // a synchronous fault to deliver; signal 0: none
+    std::uint64_t fast_block = no_fast_block; // address of its word of sigfastblock(2)
 
     UmtxWaiter* umtx = nullptr;         // while it sleeps in umtx
     std::uint64_t robust_lists[3] = {}; // offsets given to UMTX_OP_ROBUST_LISTS
@@ -142,6 +147,9 @@ struct Proc {
     std::uint16_t umask = 022;
     UcredRef cred;
     Limit limits[limit_count] = {};
+    std::uint32_t depth = 0;       // forks between the first process and it
+    std::uint32_t charged_uid = 0; // among whose processes it counts, if charged
+    bool charged = false;
     ProcessTimers timers;
     EventSource events; // EVFILT_PROC and EVFILT_SIGNAL: NOTE_EXIT, NOTE_FORK, NOTE_EXEC, note_signal
 
@@ -154,12 +162,18 @@ struct Proc {
 
     std::uint32_t wait_status = 0; // as wait4 gives it; of a zombie
     int stop_signal = 0;
-    int parent_death_signal = 0;         // sent when the parent ends; 0: none. Not inherited
-    bool is_reaper = false;              // kern/reaper.hpp
-    Proc* reaper = nullptr;              // who adopts its children; null: init
-    Usage usage;                         // of threads that have ended; usage_of() adds the living
-    Usage child_usage;                   // of children that were waited for
-    std::uint64_t start_nanoseconds = 0; // Clock time of the fork
+    std::uint64_t umtx_min_timeout =
+        0;                      // nanoseconds that a umtx wait with a time limit takes at least; until exec
+    std::uint16_t barriers = 0; // membarrier(2): what it has registered for; until exec
+    bool no_new_privileges = false;          // set-id files give none; until the end, and for children
+    int exit_signal = sigchld;               // what the parent gets at its end; 0: none
+    int parent_death_signal = 0;             // sent when the parent ends; 0: none. Not inherited
+    bool is_reaper = false;                  // kern/reaper.hpp
+    Proc* reaper = nullptr;                  // who adopts its children; null: init
+    ProcessDescriptor* descriptor = nullptr; // while one stands for it (pdfork)
+    Usage usage;                             // of threads that have ended; usage_of() adds the living
+    Usage child_usage;                       // of children that were waited for
+    std::uint64_t start_nanoseconds = 0;     // Clock time of the fork
 
     VnodeRef text;             // the executable
     char command[20] = {};     // its last component, for people
@@ -200,6 +214,8 @@ Proc* find_process(pid_t pid); // zombies too
 Lwp* find_lwp(lwpid_t tid);
 Pgrp* find_process_group(pid_t id);
 
+/// The process counts among those of another user from now on (RLIMIT_NPROC).
+void recharge_process(Proc& proc, std::uint32_t uid);
 /// Makes an empty process with a fresh pid (or `pid` if not 0). Errors: EAGAIN (too many), ENOMEM.
 SysResult<Proc*> create_process(pid_t pid = 0);
 /// Unlinks and frees a process that has no threads, files or memory any more.
@@ -243,6 +259,8 @@ struct WaitRequest {
     enum class Which : std::uint8_t { any, pid, group } which = Which::any;
     pid_t id = 0;
     bool no_hang = false, exited = true, stopped = false, continued = false, keep = false;
+    bool clones =
+        false; // WLINUXCLONE: children with another exit_signal than SIGCHLD, instead of those with it
 };
 struct WaitResult {
     pid_t pid = 0; // 0: none yet (no_hang)
@@ -255,9 +273,12 @@ SysResult<WaitResult> wait_for_child(Lwp& lwp, const WaitRequest& request);
 
 /// How a new process shares with its parent.
 struct ForkRequest {
-    bool share_memory = false, share_files = false, fresh_files = false, wait_for_exec = false,
-         default_signals = false, no_wait = false;
-    std::uint64_t stack = 0; // user stack pointer of the child; 0: as the parent's
+    bool share_memory = false, share_files = false, fresh_files = false, share_signals = false,
+         wait_for_exec = false, default_signals = false;
+    bool no_wait = false;                    // its reaper's child from the beginning
+    int exit_signal = sigchld;               // what the parent gets at its end; 0: none
+    std::uint64_t stack = 0;                 // user stack pointer of the child; 0: as the parent's
+    ProcessDescriptor* descriptor = nullptr; // that will stand for the child
 };
 /// Makes a child that continues where the caller is, with rax 0 and rdx 1. Errors: EAGAIN, ENOMEM. May sleep
 /// (vfork).

@@ -287,7 +287,7 @@ TEST_F(Exec, SaysWhatIsWrongAndKeepsTheOldProgram) {
     EXPECT_EQ(failure.elf, ElfError::not_elf);
     EXPECT_EQ(run("/plain"), Errno::eacces);
     EXPECT_EQ(run("/missing"), Errno::enoent);
-    EXPECT_EQ(run("/loop"), Errno::enoexec);
+    EXPECT_EQ(run("/loop"), Errno::eloop); // a script for a script
     EXPECT_EQ(proc->vmspace, space);
     default_abi = &dragonfly_abi;
     EXPECT_EQ(run("/unbranded"), Errno{});

@@ -23,7 +23,8 @@ void give_away_children(Proc& proc) {
         if (child->parent_death_signal)
             post_kernel_signal(*child, child->parent_death_signal);
         set_parent(*child, reaper_of(*child));
-        if (child->state != ProcState::zombie)
+        child->exit_signal = sigchld;
+        if (child->state != ProcState::zombie || child->descriptor)
             continue;
         if (child->parent == init_process)
             destroy_process(*child);

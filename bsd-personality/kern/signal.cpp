@@ -96,8 +96,15 @@ bool prepare(Proc& proc, int signal, bool waited_for) {
     return waited_for || !is_ignored(proc, signal);
 }
 
-SignalSet deliverable(const Lwp& lwp) {
+SignalSet unmasked(const Lwp& lwp) {
     return (lwp.pending.set() | lwp.proc.pending.set()) & ~lwp.mask;
+}
+// Of the calling thread.
+SignalSet deliverable(Lwp& lwp) {
+    SignalSet set = unmasked(lwp);
+    if (!set.empty() && is_fast_blocked(lwp))
+        set = set & unmaskable;
+    return set;
 }
 
 } // namespace
@@ -192,8 +199,9 @@ void post_kernel_signal(Pgrp& pgrp, int signal) {
 void post_fault(Lwp& lwp, const SignalInfo& info) {
     Proc& proc = lwp.proc;
     proc.events.notify(note_signal | static_cast<std::uint32_t>(info.signal));
-    if (lwp.mask.has(info.signal) || proc.actions[info.signal].handler == sig_ign) {
+    if (lwp.mask.has(info.signal) || proc.actions[info.signal].handler == sig_ign || is_fast_blocked(lwp)) {
         lwp.mask.remove(info.signal); // the instruction would fault for ever
+        lwp.fast_block = no_fast_block;
         proc.actions[info.signal] = SignalAction{};
     }
     lwp.fault = info;
@@ -224,6 +232,7 @@ void reset_signals_for_exec(Lwp& lwp) {
         action = SignalAction{action.handler == sig_ign ? sig_ign : sig_dfl, 0, {}};
     }
     lwp.altstack = AlternateStack{};
+    lwp.fast_block = no_fast_block;
 }
 
 namespace {
@@ -277,6 +286,8 @@ void deliver_signals(Lwp& lwp) {
         } else if (int signal = deliverable(lwp).first()) {
             info = lwp.pending.set().has(signal) ? lwp.pending.take(signal) : proc.pending.take(signal);
         } else {
+            if (!unmasked(lwp).empty()) // it waits for the thread's word
+                mark_fast_block(lwp);
             break;
         }
         int signal = info.signal;

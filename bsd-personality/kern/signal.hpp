@@ -142,13 +142,14 @@ struct SignalAction {
     SignalSet mask;
 };
 
-/// The actions of a process, by signal number. They fill a page of their own.
+/// The actions of a process, or of several after rfork(RFSIGSHARE), by signal number. They fill a page of
+/// their own.
 class SignalActions {
 public:
     SignalActions() = default;
     SignalActions(const SignalActions&) = delete;
     SignalActions& operator=(const SignalActions&) = delete;
-    ~SignalActions() { lwkt::release(table_, size); }
+    ~SignalActions() { leave(); }
     /// All defaults. False: no memory. Before any other use.
     [[nodiscard]] bool create() {
         table_ = static_cast<SignalAction*>(lwkt::allocate(size));
@@ -156,12 +157,44 @@ public:
             new (&table_[i]) SignalAction;
         return table_ != nullptr;
     }
+    /// Those of `other` from now on. False: no memory, nothing has changed.
+    [[nodiscard]] bool share(SignalActions& other) {
+        if (other.sharers_ == nullptr && (other.sharers_ = lwkt::construct<std::uint32_t>(1u)) == nullptr)
+            return false;
+        leave();
+        table_ = other.table_;
+        sharers_ = other.sharers_;
+        ++*sharers_;
+        return true;
+    }
+    /// A copy of its own, if it shares them. False: no memory, nothing has changed.
+    [[nodiscard]] bool unshare() {
+        if (sharers_ == nullptr || *sharers_ == 1)
+            return true;
+        auto* copy = static_cast<SignalAction*>(lwkt::allocate(size));
+        for (int i = 0; copy != nullptr && i < signal_count; i++)
+            new (&copy[i]) SignalAction(table_[i]);
+        if (copy == nullptr)
+            return false;
+        leave();
+        table_ = copy;
+        return true;
+    }
     SignalAction& operator[](int signal) { return table_[signal - 1]; }
     const SignalAction& operator[](int signal) const { return table_[signal - 1]; }
 
 private:
     static constexpr std::size_t size = sizeof(SignalAction) * signal_count;
+    void leave() {
+        if (sharers_ == nullptr || --*sharers_ == 0) {
+            lwkt::destroy(sharers_);
+            lwkt::release(table_, size);
+        }
+        table_ = nullptr;
+        sharers_ = nullptr;
+    }
     SignalAction* table_ = nullptr;
+    std::uint32_t* sharers_ = nullptr; // null: nobody has ever shared them
 };
 
 /// What accompanies a signal; siginfo_t before an ABI's layout.
@@ -225,6 +258,16 @@ void post_fault(Lwp& lwp, const SignalInfo& info);
 bool signal_pending(Lwp& lwp);
 /// What a restartable call answers after an interruptible sleep returned Wake::interrupted.
 inline constexpr Errno interrupted = Errno::erestart;
+
+/// sigfastblock(2): FreeBSD's libraries block all signals of a thread by a count in a word of user memory.
+/// When one is held up by that, the word is marked, so that the thread asks for it when it has finished
+/// counting.
+enum FastBlock : std::uint32_t { fast_block_pending = 1, fast_block_flags = 15 };
+/// Whether the word of the calling thread blocks signals now; one that cannot be read is forgotten and
+/// faults.
+bool is_fast_blocked(Lwp& lwp);
+/// A signal waits for the calling thread's word, if it has one.
+void mark_fast_block(Lwp& lwp);
 
 /// Delivers pending signals before the thread returns to user mode; may end the process. Under giant.
 void deliver_signals(Lwp& lwp);

@@ -230,6 +230,7 @@ constexpr SysctlNode nodes[] = {
     {"kern.ipc.somaxconn", {1, 1022, 2}, 3, 0, 'I', integer<128>},
     {"kern.ipc.maxsockbuf", {1, 1022, 3}, 3, 0, 'L', long_integer<2097152>},
     {"kern.elf64.fallback_brand", {1, 1023, 1}, 3, fb, 'I', integer<-1>},
+    {"kern.elf64.sigfastblock", {1, 1023, 3}, 3, fb, 'I', integer<1>},
     {"kern.elf64.aslr.enable", {1, 1023, 2}, 3, fb, 'I', integer<0>},
     {"vm.loadavg", {2, 2}, 2, 0, 'S', load_average},
     {"vm.overcommit", {2, 12}, 2, fb, 'I', integer<0>},

@@ -10,6 +10,7 @@
 #include "bsd-personality/vfs/root.hpp"
 #include "bsd-personality/vfs/tmpfs.hpp"
 #include "glue/fpu.hpp"
+#include "lwkt/ipiq.hpp"
 #include "lwkt/irq_sources.hpp"
 #include "lwkt/sleepqueue.hpp"
 
@@ -46,6 +47,9 @@ void interrupt(Thread*) {}
 void yield() {}
 bool should_yield() {
     return false;
+}
+void call_ipiq(CpuId, IpiFunction function, void* argument, std::uintptr_t word) {
+    function(argument, word);
 }
 bool core_idle(CpuId) {
     return true;

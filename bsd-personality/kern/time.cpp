@@ -93,8 +93,7 @@ void Usage::add(const Usage& other) {
 
 void Usage::add(const CpuTime& time, Ticks now) {
     std::uint64_t total = tick_nanoseconds(time.total(now));
-    std::uint64_t samples = std::uint64_t{time.user_samples} + time.system_samples;
-    std::uint64_t in_system = samples != 0 ? total / samples * time.system_samples : 0;
+    std::uint64_t in_system = tick_nanoseconds(time.system_ticks);
     user += total - in_system;
     system += in_system;
     faults += time.faults;

@@ -46,29 +46,37 @@ std::uint64_t wall_clock();
 /// Monotonic time of a wall-clock time.
 Nanoseconds from_wall_clock(std::uint64_t nanoseconds);
 
-/// Processor time of one Lwp. Times are measured when the lwp gets and loses its core; the split into user
-/// and system follows samples, as BSD's does (every time slice that ends and every voluntary sleep is one).
+/// Processor time of one Lwp, measured where it gets and loses its core and where it enters and leaves user
+/// mode. Calls that run without giant count as user time.
 struct CpuTime {
-    std::uint64_t ticks = 0;   // consumed, without the current stretch
-    std::uint64_t started = 0; // tick at which the current stretch began; 0 while off the core
-    std::uint64_t turn = 0;    // which turn of its LWKT thread on the core that was (Thread::switches)
-    std::uint32_t user_samples = 0, system_samples = 0;
+    std::uint64_t ticks = 0;        // consumed, without the current stretch
+    std::uint64_t system_ticks = 0; // of these, in the kernel
+    std::uint64_t started = 0;      // tick at which the current stretch began; 0 while off the core
+    std::uint64_t turn = 0;         // which turn of its LWKT thread on the core that was (Thread::switches)
     std::uint64_t faults = 0, voluntary_switches = 0, involuntary_switches = 0;
 
     void start(Ticks now, std::uint64_t this_turn) {
         started = now.value;
         turn = this_turn;
     }
-    /// A stretch in which the core was lost without a stop() does not count.
+    /// A stretch in the kernel ends. One in which the core was lost without a stop() does not count.
     void stop(Ticks now, std::uint64_t this_turn) {
-        if (started != 0 && turn == this_turn)
+        if (started != 0 && turn == this_turn) {
             ticks += now.value - started;
+            system_ticks += now.value - started;
+        }
         started = 0;
     }
-    /// Counts up to now, and goes on.
-    void lap(Ticks now) {
-        ticks += now.value - started;
-        started = now.value;
+    /// Leaves user mode; what follows is in the kernel.
+    void leave_user(Ticks now, std::uint64_t this_turn) {
+        if (turn == this_turn)
+            ticks += now.value - started;
+        start(now, this_turn);
+    }
+    /// What follows is in user mode.
+    void enter_user(Ticks now, std::uint64_t this_turn) {
+        stop(now, this_turn);
+        start(now, this_turn);
     }
     std::uint64_t total(Ticks now) const { return ticks + (started != 0 ? now.value - started : 0); }
 };
@@ -119,12 +127,16 @@ inline constexpr unsigned max_posix_timers = 32;
 /// The timers of a process; embedded in Proc. stop_all() before the Proc goes and at exec.
 struct ProcessTimers {
     IntervalTimer interval[3];                // by IntervalClock
+    lwkt::Callout cpu_limit;                  // while there is an RLIMIT_CPU
+    std::uint64_t cpu_warning = 0;            // seconds of processor time at which SIGXCPU is due again
     PosixTimer* posix[max_posix_timers] = {}; // by id
 
     /// Deletes the POSIX timers, and disarms the interval timers unless `keep_intervals` (exec) says to leave
     /// them; waits until no timer function runs: may block.
     void stop_all(bool keep_intervals);
 };
+/// Looks at RLIMIT_CPU from now on, if there is one.
+void watch_cpu_limit(Proc& proc);
 SysResult<TimerState> interval_timer(Proc& proc, int which);
 /// Returns the state before. Errors: EINVAL (no such timer).
 SysResult<TimerState> set_interval_timer(Proc& proc, int which, const TimerState& state);
@@ -145,9 +157,9 @@ SysResult<TimerState> posix_timer(Proc& proc, int id);
 SysResult<TimerState> set_posix_timer(Proc& proc, int id, const TimerState& state, bool absolute);
 SysResult<int> posix_timer_overrun(Proc& proc, int id);
 
-/// Called by the trap loop with giant when an lwp's time slice ends (`user`: it was in user mode): counts a
-/// sample and posts SIGVTALRM and SIGPROF of timers on processor time that have expired.
-void time_sample(Lwp& lwp, bool user);
+/// Called by the trap loop with giant when an lwp's time slice ends: posts SIGVTALRM and SIGPROF of timers on
+/// processor time that have expired.
+void time_sample(Lwp& lwp);
 
 /// CLOCK_ ids: those of the two ABIs that mean the same have the same number.
 enum class ClockId : std::int32_t {

@@ -176,8 +176,7 @@ SysResult<TimerState> set_interval_timer(Proc& proc, int which, const TimerState
     return before;
 }
 
-void time_sample(Lwp& lwp, bool user) {
-    (user ? lwp.cpu_time.user_samples : lwp.cpu_time.system_samples)++;
+void time_sample(Lwp& lwp) {
     for (unsigned which = 1; which <= 2; which++) {
         IntervalTimer& timer = lwp.proc.timers.interval[which];
         if (timer.expiry != 0)
@@ -246,6 +245,7 @@ void ProcessTimers::stop_all(bool keep_intervals) {
     }
     if (keep_intervals)
         return;
+    cpu_limit.drain();
     for (IntervalTimer& timer : interval) {
         timer.expiry = 0;
         timer.callout.drain();

@@ -117,14 +117,14 @@ bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
         return true;
     }
     vcpu.enable_upcalls();
-    glue::Ticks now = glue::Clock::ticks(); // what the call takes counts if it does not lose the core
-    lwp.cpu_time.lap(now);
+    lwp.cpu_time.leave_user(glue::Clock::ticks(), lwp.thread->switches);
     if (tracing) [[unlikely]] {
         traced_call(lwp, *entry, call, shift);
     } else if (!(entry->flags & call_shared) || !call_shared_mode(lwp, *entry, call, shift)) {
         lwkt::TokenGuard guard(giant);
         finish_call(lwp, call_handler(lwp, *entry, call, shift));
     }
+    lwp.cpu_time.enter_user(glue::Clock::ticks(), lwp.thread->switches);
     return false;
 }
 
@@ -152,17 +152,15 @@ bool return_to_user(Lwp& lwp) {
     }
 }
 
-// Counts processor time up to now.
+// Counts processor time up to now, which was the kernel's.
 void account(Lwp& lwp) {
-    glue::Ticks now = glue::Clock::ticks();
-    lwp.cpu_time.stop(now, lwp.thread->switches);
-    lwp.cpu_time.start(now, lwp.thread->switches);
+    lwp.cpu_time.enter_user(glue::Clock::ticks(), lwp.thread->switches);
 }
 
-void sample_and_end_slice(Lwp& lwp, bool was_in_user_mode) {
+void sample_and_end_slice(Lwp& lwp) {
     {
         lwkt::TokenGuard guard(giant);
-        time_sample(lwp, was_in_user_mode);
+        time_sample(lwp);
     }
     end_slice(lwp);
     if (lwkt::should_yield()) {
@@ -251,7 +249,7 @@ namespace {
             // The slice may have ended by an upcall: then nothing but this look lets the others run.
             if (user.slice_armed && lwkt::take_slice_expired()) [[unlikely]] {
                 vcpu.enable_upcalls();
-                sample_and_end_slice(lwp, false);
+                sample_and_end_slice(lwp);
                 continue;
             }
         }
@@ -296,19 +294,23 @@ namespace {
             continue;
         }
         vcpu.enable_upcalls();
-        account(lwp);
+        lwp.cpu_time.leave_user(glue::Clock::ticks(), lwp.thread->switches);
         if (trap == glue::Trap::page_fault || trap == glue::Trap::exception) {
-            lwkt::TokenGuard guard(giant);
-            trap == glue::Trap::page_fault ? page_fault(lwp) : exception(lwp);
+            {
+                lwkt::TokenGuard guard(giant);
+                trap == glue::Trap::page_fault ? page_fault(lwp) : exception(lwp);
+            }
+            account(lwp);
             continue;
         }
         bool yield = lwkt::vcpu_event(trap);
         if (lwkt::take_slice_expired()) {
-            sample_and_end_slice(lwp, true);
+            sample_and_end_slice(lwp);
         } else if (yield) {
             lwp.cpu_time.involuntary_switches++;
             yield_core(lwp);
         }
+        account(lwp);
     }
 }
 

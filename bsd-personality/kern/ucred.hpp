@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "bsd-personality/kern/errno.hpp"
 #include "bsd-personality/kern/ref.hpp"
 #include "lwkt/slab.hpp"
 
@@ -16,6 +17,7 @@ struct Ucred {
     std::uint32_t gid = 0, rgid = 0, svgid = 0;
     std::uint32_t group_count = 0; // supplementary groups, without the effective one
     std::uint32_t groups[max_groups] = {};
+    char login_class[33] = "default"; // FreeBSD
 
     void ref() { references++; }
     void unref() {
@@ -33,5 +35,14 @@ struct Ucred {
     std::uint32_t references = 1;
 };
 using UcredRef = Ref<Ucred>;
+
+/// A private copy, to be changed and then installed. Errors: ENOMEM.
+inline SysResult<UcredRef> copy_credentials(const Ucred& cred) {
+    auto* copy = lwkt::construct<Ucred>(cred);
+    if (!copy)
+        return Failure(Errno::enomem);
+    copy->references = 1;
+    return UcredRef::adopt(copy);
+}
 
 } // namespace bsd

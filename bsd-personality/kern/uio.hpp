@@ -44,6 +44,9 @@ public:
     /// Whether the next `length` bytes (cut to residual()) can be moved without a fault, because this vCPU
     /// has their pages at hand; then they can be in shared mode, and no part fails. `out`: to user memory.
     bool at_hand(std::uint64_t length, bool out) const;
+    /// The last `length` bytes are not there until they are given back.
+    void hold_back(std::uint64_t length) { residual_ -= length; }
+    void give_back(std::uint64_t length) { residual_ += length; }
     /// Writes zeros to the destination.
     SysResult<void> zero_out(std::uint64_t length);
     /// Takes `length` bytes as moved without touching them (/dev/null).

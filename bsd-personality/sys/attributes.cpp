@@ -7,6 +7,14 @@ namespace bsd {
 
 namespace {
 
+// What a descriptor's mode and owner are of. EINVAL when it has none.
+SysResult<VnodeRef> owned_node(Lwp& lwp, int fd) {
+    Vnode* node = TRY(lwp.proc.files->find(fd))->owned_node();
+    if (!node)
+        return Failure(Errno::einval);
+    return VnodeRef(node);
+}
+
 // Only the owner changes attributes.
 SysResult<void> check_owner(Lwp& lwp, Vnode& vnode, Attributes& now) {
     TRY(vnode.attributes(now));
@@ -105,6 +113,14 @@ SysResult<Return> change_times(Lwp& lwp, Vnode& vnode, UserAddress from, TimeUni
     return Return();
 }
 
+// RLIMIT_FSIZE.
+SysResult<void> check_length(Lwp& lwp, std::uint64_t length) {
+    if (length <= lwp.proc.limits[limit_fsize].current)
+        return {};
+    post_kernel_signal(lwp.proc, sigxfsz);
+    return Failure(Errno::efbig);
+}
+
 SysResult<Return> truncate_name(Lwp& lwp, UserAddress path, std::uint64_t length) {
     VnodeRef vnode = TRY(vnode_argument(lwp, lwp.proc.abi->at_fdcwd, path, lookup_follow));
     if (static_cast<std::int64_t>(length) < 0)
@@ -112,6 +128,7 @@ SysResult<Return> truncate_name(Lwp& lwp, UserAddress path, std::uint64_t length
     if (vnode->type == VnodeType::directory)
         return Failure(Errno::eisdir);
     TRY(check_permission(*vnode, *lwp.proc.cred, may_write));
+    TRY(check_length(lwp, length));
     TRY(vnode->truncate(static_cast<std::int64_t>(length)));
     return Return();
 }
@@ -120,8 +137,7 @@ SysResult<Return> truncate_descriptor(Lwp& lwp, int fd, std::uint64_t length) {
     FileRef file = TRY(file_argument(lwp, fd));
     if (static_cast<std::int64_t>(length) < 0 || !file->writable())
         return Failure(Errno::einval);
-    if (length > lwp.proc.limits[limit_fsize].current)
-        return Failure(Errno::efbig);
+    TRY(check_length(lwp, length));
     TRY(file->truncate(lwp, static_cast<std::int64_t>(length)));
     return Return();
 }
@@ -146,7 +162,7 @@ SysResult<Return> sys_lchmod(Lwp& lwp, const SystemCall& call) {
     return change_mode(lwp, *TRY(vnode_argument(lwp, here(lwp), call.address(0), 0)), call.word(1));
 }
 SysResult<Return> sys_fchmod(Lwp& lwp, const SystemCall& call) {
-    return change_mode(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.word(1));
+    return change_mode(lwp, *TRY(owned_node(lwp, call.integer(0))), call.word(1));
 }
 SysResult<Return> sys_fchmodat(Lwp& lwp, const SystemCall& call) {
     return change_mode(lwp, *TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(3))),
@@ -161,8 +177,7 @@ SysResult<Return> sys_lchown(Lwp& lwp, const SystemCall& call) {
                         call.natural(2));
 }
 SysResult<Return> sys_fchown(Lwp& lwp, const SystemCall& call) {
-    return change_owner(lwp, *TRY(vnode_of_descriptor(lwp, call.integer(0))), call.natural(1),
-                        call.natural(2));
+    return change_owner(lwp, *TRY(owned_node(lwp, call.integer(0))), call.natural(1), call.natural(2));
 }
 SysResult<Return> sys_fchownat(Lwp& lwp, const SystemCall& call) {
     return change_owner(lwp, *TRY(at_name(lwp, call.integer(0), call.address(1), call.natural(4))),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bsd-personality/kern/ioctl.hpp"
+#include "bsd-personality/kern/shm.hpp"
 #include "bsd-personality/sys/file_arguments.hpp"
 #include "bsd-personality/vfs/locks.hpp"
 
@@ -190,6 +191,18 @@ SysResult<Return> sys_fcntl(Lwp& lwp, const SystemCall& call) {
         if (is_dragonfly(lwp))
             return Failure(Errno::einval);
         return record_lock(lwp, *file, command, call.address(2));
+    case f_add_seals:
+    case f_get_seals: {
+        if (file->type != FileType::shared_memory || is_dragonfly(lwp))
+            return Failure(Errno::einval);
+        SharedMemory& memory = static_cast<SharedMemoryFile&>(*file).memory();
+        if (command == f_get_seals)
+            return Return(memory.seals());
+        if (argument & ~std::uint64_t{seal_seal | seal_shrink | seal_grow | seal_write})
+            return Failure(Errno::einval);
+        TRY(memory.add_seals(static_cast<std::uint32_t>(argument)));
+        return Return();
+    }
     case f_readahead:
     case f_rdahead:
         return Return();

@@ -12,16 +12,9 @@ namespace {
 
 constexpr std::uint32_t unchanged = ~std::uint32_t{0};
 
-// A private copy of the credentials, to be changed and then installed.
-SysResult<UcredRef> copy_cred(const Proc& proc) {
-    auto* copy = lwkt::construct<Ucred>(*proc.cred);
-    if (!copy)
-        return Failure(Errno::enomem);
-    copy->references = 1;
-    return UcredRef::adopt(copy);
-}
-
 void install(Proc& proc, UcredRef cred) {
+    if (cred->ruid != proc.cred->ruid)
+        recharge_process(proc, cred->ruid);
     proc.cred = static_cast<UcredRef&&>(cred);
     proc.flags |= proc_set_id;
 }
@@ -30,26 +23,69 @@ struct Ids {
     std::uint32_t effective, real, saved;
 };
 
-// Which ids a process may take: any of its three, unless it is the superuser.
-bool may_take(const Ucred& cred, const Ids& now, std::uint32_t id) {
-    return id == unchanged || cred.is_superuser() || id == now.effective || id == now.real || id == now.saved;
+Ids ids_of(const Ucred& cred, bool group) {
+    return group ? Ids{cred.gid, cred.rgid, cred.svgid} : Ids{cred.uid, cred.ruid, cred.svuid};
 }
 
+// Only what is really changed marks the process as one with changed ids.
 SysResult<Return> change_ids(Lwp& lwp, bool group, Ids to) {
-    const Ucred& now = *lwp.proc.cred;
-    Ids old = group ? Ids{now.gid, now.rgid, now.svgid} : Ids{now.uid, now.ruid, now.svuid};
-    if (!may_take(now, old, to.effective) || !may_take(now, old, to.real) || !may_take(now, old, to.saved))
-        return Failure(Errno::eperm);
-    UcredRef cred = TRY(copy_cred(lwp.proc));
-    auto set = [](std::uint32_t& field, std::uint32_t value) {
-        if (value != unchanged)
-            field = value;
-    };
-    set(group ? cred->gid : cred->uid, to.effective);
-    set(group ? cred->rgid : cred->ruid, to.real);
-    set(group ? cred->svgid : cred->svuid, to.saved);
+    Ids now = ids_of(*lwp.proc.cred, group);
+    auto value = [](std::uint32_t wanted, std::uint32_t old) { return wanted != unchanged ? wanted : old; };
+    to = {value(to.effective, now.effective), value(to.real, now.real), value(to.saved, now.saved)};
+    if (to.effective == now.effective && to.real == now.real && to.saved == now.saved)
+        return Return(0);
+    UcredRef cred = TRY(copy_credentials(*lwp.proc.cred));
+    (group ? cred->gid : cred->uid) = to.effective;
+    (group ? cred->rgid : cred->ruid) = to.real;
+    (group ? cred->svgid : cred->svuid) = to.saved;
     install(lwp.proc, static_cast<UcredRef&&>(cred));
     return Return(0);
+}
+
+// setuid and setgid: the real or the effective id, and all three become it.
+SysResult<Return> set_id(Lwp& lwp, const SystemCall& call, bool group) {
+    Ids now = ids_of(*lwp.proc.cred, group);
+    std::uint32_t id = call.natural(0);
+    if (id != now.real && id != now.effective && !lwp.proc.cred->is_superuser())
+        return Failure(Errno::eperm);
+    return change_ids(lwp, group, {id, id, id});
+}
+
+// seteuid and setegid: the real or the saved id.
+SysResult<Return> set_effective(Lwp& lwp, const SystemCall& call, bool group) {
+    Ids now = ids_of(*lwp.proc.cred, group);
+    std::uint32_t id = call.natural(0);
+    if (id != now.real && id != now.saved && !lwp.proc.cred->is_superuser())
+        return Failure(Errno::eperm);
+    return change_ids(lwp, group, {id, unchanged, unchanged});
+}
+
+// setreuid and setregid: the real id from the real or the saved one, the effective id from any. The saved id
+// follows the effective one if a real id was given or both differ then.
+SysResult<Return> set_two(Lwp& lwp, const SystemCall& call, bool group) {
+    Ids now = ids_of(*lwp.proc.cred, group);
+    std::uint32_t real = call.natural(0), effective = call.natural(1);
+    bool may_real = real == unchanged || real == now.real || real == now.saved;
+    bool may_effective = effective == unchanged || effective == now.effective || effective == now.real ||
+                         effective == now.saved;
+    if (!(may_real && may_effective) && !lwp.proc.cred->is_superuser())
+        return Failure(Errno::eperm);
+    std::uint32_t new_real = real != unchanged ? real : now.real;
+    std::uint32_t new_effective = effective != unchanged ? effective : now.effective;
+    bool saves = real != unchanged || new_effective != new_real;
+    return change_ids(lwp, group, {new_effective, new_real, saves ? new_effective : now.saved});
+}
+
+// setresuid and setresgid: each from any of the three.
+SysResult<Return> set_three(Lwp& lwp, const SystemCall& call, bool group) {
+    Ids now = ids_of(*lwp.proc.cred, group);
+    for (unsigned i = 0; i < 3; i++) {
+        std::uint32_t id = call.natural(i);
+        if (id != unchanged && id != now.effective && id != now.real && id != now.saved &&
+            !lwp.proc.cred->is_superuser())
+            return Failure(Errno::eperm);
+    }
+    return change_ids(lwp, group, {call.natural(1), call.natural(0), call.natural(2)});
 }
 
 SysResult<Return> three_ids(Lwp& lwp, const SystemCall& call, Ids ids) {
@@ -86,34 +122,28 @@ SysResult<Return> sys_issetugid(Lwp& lwp, const SystemCall&) {
 }
 
 SysResult<Return> sys_setuid(Lwp& lwp, const SystemCall& call) {
-    std::uint32_t id = call.natural(0);
-    return change_ids(lwp, false, {id, id, id});
+    return set_id(lwp, call, false);
 }
 SysResult<Return> sys_setgid(Lwp& lwp, const SystemCall& call) {
-    std::uint32_t id = call.natural(0);
-    return change_ids(lwp, true, {id, id, id});
+    return set_id(lwp, call, true);
 }
 SysResult<Return> sys_seteuid(Lwp& lwp, const SystemCall& call) {
-    return change_ids(lwp, false, {call.natural(0), unchanged, unchanged});
+    return set_effective(lwp, call, false);
 }
 SysResult<Return> sys_setegid(Lwp& lwp, const SystemCall& call) {
-    return change_ids(lwp, true, {call.natural(0), unchanged, unchanged});
+    return set_effective(lwp, call, true);
 }
 SysResult<Return> sys_setreuid(Lwp& lwp, const SystemCall& call) {
-    return change_ids(
-        lwp, false,
-        {call.natural(1), call.natural(0), call.natural(0) == unchanged ? unchanged : call.natural(1)});
+    return set_two(lwp, call, false);
 }
 SysResult<Return> sys_setregid(Lwp& lwp, const SystemCall& call) {
-    return change_ids(
-        lwp, true,
-        {call.natural(1), call.natural(0), call.natural(0) == unchanged ? unchanged : call.natural(1)});
+    return set_two(lwp, call, true);
 }
 SysResult<Return> sys_setresuid(Lwp& lwp, const SystemCall& call) {
-    return change_ids(lwp, false, {call.natural(1), call.natural(0), call.natural(2)});
+    return set_three(lwp, call, false);
 }
 SysResult<Return> sys_setresgid(Lwp& lwp, const SystemCall& call) {
-    return change_ids(lwp, true, {call.natural(1), call.natural(0), call.natural(2)});
+    return set_three(lwp, call, true);
 }
 SysResult<Return> sys_getresuid(Lwp& lwp, const SystemCall& call) {
     const Ucred& cred = *lwp.proc.cred;
@@ -145,7 +175,7 @@ SysResult<Return> sys_setgroups(Lwp& lwp, const SystemCall& call) {
     if (count > max_groups + 1)
         return Failure(Errno::einval);
     TRY(copyin(*lwp.proc.vmspace, call.address(1), all, count * sizeof all[0]));
-    UcredRef cred = TRY(copy_cred(lwp.proc));
+    UcredRef cred = TRY(copy_credentials(*lwp.proc.cred));
     cred->group_count = count ? count - 1 : 0;
     if (count) {
         cred->gid = all[0];
@@ -179,10 +209,23 @@ SysResult<Return> sys_setlogin(Lwp& lwp, const SystemCall& call) {
 }
 
 SysResult<Return> sys_getloginclass(Lwp& lwp, const SystemCall& call) {
-    constexpr char name[] = "default";
-    if (call.word(1) < sizeof name)
+    const char* name = lwp.proc.cred->login_class;
+    std::uint64_t length = text(name).size + 1;
+    if (call.word(1) < length)
         return Failure(Errno::erange);
-    TRY(copyout(*lwp.proc.vmspace, name, call.address(0), sizeof name));
+    TRY(copyout(*lwp.proc.vmspace, name, call.address(0), length));
+    return Return(0);
+}
+
+SysResult<Return> sys_setloginclass(Lwp& lwp, const SystemCall& call) {
+    if (!lwp.proc.cred->is_superuser())
+        return Failure(Errno::eperm);
+    char name[sizeof(Ucred::login_class)] = {};
+    if (TRY(copyinstr(*lwp.proc.vmspace, call.address(0), name, sizeof name)) == 0)
+        return Failure(Errno::einval);
+    UcredRef cred = TRY(copy_credentials(*lwp.proc.cred));
+    std::memcpy(cred->login_class, name, sizeof name);
+    lwp.proc.cred = static_cast<UcredRef&&>(cred);
     return Return(0);
 }
 

@@ -15,6 +15,8 @@ namespace {
 
 SysResult<Return> make_kqueue(Lwp& lwp, bool close_on_exec) {
     FileRef queue = TRY(Kqueue::create(*lwp.proc.files));
+    if (!is_dragonfly(lwp))
+        TRY(static_cast<Kqueue&>(*queue).charge(lwp.proc.cred->ruid, lwp.proc.limits[limit_kqueues].current));
     return Return(static_cast<std::uint64_t>(
         TRY(lwp.proc.files->install(static_cast<FileRef&&>(queue), close_on_exec))));
 }

@@ -71,6 +71,7 @@ SysResult<void> use_file(Lwp& lwp, const MapCall& call, MapRequest& request) {
         return Failure(Errno::eacces);
     if (request.shared && !file->writable())
         request.max_protection &= static_cast<std::uint8_t>(~protection_write);
+    TRY(file->restrict_mapping(request));
     request.object = TRY(file->mapping(lwp));
     request.offset = round_down(call.offset);
     return {};
@@ -236,7 +237,7 @@ SysResult<Return> sys_msync(Lwp& lwp, const SystemCall& call) {
     return Return{};
 }
 
-// Pages never leave memory once they are there: locking brings them in.
+// Pages never leave memory once they are there: locking brings them in, and counts.
 SysResult<Return> sys_mlock(Lwp& lwp, const SystemCall& call) {
     VmSpace& space = *lwp.proc.vmspace;
     std::uint64_t start, end;
@@ -244,31 +245,46 @@ SysResult<Return> sys_mlock(Lwp& lwp, const SystemCall& call) {
         return Failure(Errno::einval);
     if (start == end)
         return Return{};
-    if (end - start > lwp.proc.limits[limit_memlock].current || !space.covered(start, end))
+    // What is locked already counts once more, as on the real systems.
+    if (end - start > space.limits.locked || space.wired_bytes() > space.limits.locked - (end - start) ||
+        !space.covered(start, end))
         return Failure(Errno::enomem);
     for (std::uint64_t page = start; page < end; page += page_size)
         if (space.translate(page, false) == nullptr)
             return Failure(Errno::enomem);
+    TRY(space.set_wired(start, end, true));
     return Return{};
 }
 
 SysResult<Return> sys_munlock(Lwp& lwp, const SystemCall& call) {
+    VmSpace& space = *lwp.proc.vmspace;
     std::uint64_t start, end;
     if (!page_range(call.word(0), call.word(1), start, end))
         return Failure(Errno::einval);
-    if (start < end && !lwp.proc.vmspace->covered(start, end))
+    if (start < end && !space.covered(start, end))
         return Failure(Errno::enomem);
+    TRY(space.set_wired(start, end, false));
     return Return{};
 }
 
-SysResult<Return> sys_mlockall(Lwp&, const SystemCall& call) {
-    constexpr unsigned current_and_future = 3;
-    if (call.natural(0) == 0 || (call.natural(0) & ~current_and_future) != 0)
+SysResult<Return> sys_mlockall(Lwp& lwp, const SystemCall& call) {
+    constexpr unsigned current = 1, future = 2;
+    unsigned how = call.natural(0);
+    if (how == 0 || (how & ~(current | future)) != 0)
         return Failure(Errno::einval);
+    VmSpace& space = *lwp.proc.vmspace;
+    if ((how & current) != 0) {
+        if (space.counters().virtual_bytes > space.limits.locked)
+            return Failure(Errno::enomem);
+        TRY(space.set_wired(user_address_begin, user_address_end, true));
+    }
+    space.wire_future = (how & future) != 0;
     return Return{};
 }
 
-SysResult<Return> sys_munlockall(Lwp&, const SystemCall&) {
+SysResult<Return> sys_munlockall(Lwp& lwp, const SystemCall&) {
+    lwp.proc.vmspace->wire_future = false;
+    TRY(lwp.proc.vmspace->set_wired(user_address_begin, user_address_end, false));
     return Return{};
 }
 

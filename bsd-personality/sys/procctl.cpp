@@ -22,6 +22,7 @@ enum FreebsdCommand : int {
     aslr_status = 14,
     protmax_status = 16,
     stackgap_status = 18,
+    no_new_privs_control = 19,
     no_new_privs_status = 20,
     wxmap_status = 22,
 };
@@ -161,7 +162,7 @@ SysResult<std::int32_t> status_answer(const Proc& proc, int command) {
     case stackgap_status:
         return 2 | 8;
     case no_new_privs_status:
-        return 2;
+        return proc.no_new_privileges ? 1 : 2;
     case wxmap_status:
         return 1;
     case trace_status:
@@ -205,6 +206,11 @@ SysResult<Return> sys_procctl(Lwp& lwp, const SystemCall& call) {
         proc.parent_death_signal = signal;
         return Return();
     }
+    case no_new_privs_control:
+        if (TRY(copyin<std::int32_t>(*lwp.proc.vmspace, data)) != 1)
+            return Failure(Errno::einval);
+        proc.no_new_privileges = true;
+        return Return();
     default:
         TRY(copyout(*lwp.proc.vmspace, data, TRY(status_answer(proc, command))));
         return Return();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// fork, exec, exit and wait.
+// exec, exit and wait.
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/exec.hpp"
 #include "bsd-personality/vfs/namei.hpp"
@@ -12,35 +12,20 @@ namespace bsd {
 
 namespace {
 
-enum RforkFlag : std::uint32_t {
-    rf_fdg = 4,
-    rf_proc = 0x10,
-    rf_mem = 0x20,
-    rf_nowait = 0x40,
-    rf_cfdg = 0x1000,
-    rf_thread = 0x2000,
-    rf_sigshare = 0x4000,
-    rf_spawn = 0x8000'0000,
-};
 enum WaitOption : int {
     w_nohang = 1,
     w_untraced = 2,
     w_continued = 4,
     w_nowait = 8,
     w_exited = 16,
-    w_trapped = 32
+    w_trapped = 32,
+    w_linux_clone = std::numeric_limits<int>::min(),
 };
 
 struct WaitUsageRecord { // struct __wrusage
     RusageRecord self, children;
 };
 static_assert(sizeof(WaitUsageRecord) == 288);
-
-SysResult<Return> child_pid(SysResult<pid_t> result) {
-    if (!result)
-        return Failure(result.error());
-    return Return(static_cast<std::uint64_t>(result.value()), 0);
-}
 
 SysResult<Return> run(Lwp& lwp, VnodeRef vnode, Text path, UserAddress arguments, UserAddress environment) {
     VmSpace& space = *lwp.proc.vmspace;
@@ -55,46 +40,6 @@ SysResult<Return> run(Lwp& lwp, VnodeRef vnode, Text path, UserAddress arguments
 }
 
 } // namespace
-
-SysResult<Return> sys_fork(Lwp& lwp, const SystemCall&) {
-    return child_pid(fork_process(lwp, {}));
-}
-
-SysResult<Return> sys_vfork(Lwp& lwp, const SystemCall&) {
-    ForkRequest request;
-    request.share_memory = request.wait_for_exec = true;
-    return child_pid(fork_process(lwp, request));
-}
-
-SysResult<Return> sys_rfork(Lwp& lwp, const SystemCall& call) {
-    std::uint32_t flags = call.natural(0);
-    ForkRequest request;
-    if (lwp.proc.abi->kind == AbiKind::freebsd && (flags & rf_spawn)) {
-        if (flags != rf_spawn)
-            return Failure(Errno::einval);
-        request.share_memory = request.wait_for_exec = request.default_signals = true;
-        return child_pid(fork_process(lwp, request));
-    }
-    constexpr std::uint32_t known = rf_fdg | rf_proc | rf_mem | rf_nowait | rf_cfdg;
-    if ((flags & ~known) || (flags & (rf_fdg | rf_cfdg)) == (rf_fdg | rf_cfdg))
-        return Failure(Errno::einval);
-    if (!(flags & rf_proc)) { // changes the caller itself: its own descriptor table
-        if (lwp.proc.files->references() > 1 || (flags & rf_cfdg)) {
-            FileTable* own = flags & rf_cfdg ? FileTable::create() : lwp.proc.files->copy();
-            if (!own)
-                return Failure(Errno::enomem);
-            FileTable* old = lwp.proc.files;
-            lwp.proc.files = own;
-            old->unref();
-        }
-        return Return(0);
-    }
-    request.share_memory = (flags & rf_mem) != 0;
-    request.share_files = !(flags & (rf_fdg | rf_cfdg));
-    request.fresh_files = (flags & rf_cfdg) != 0;
-    request.no_wait = (flags & rf_nowait) != 0;
-    return child_pid(fork_process(lwp, request));
-}
 
 SysResult<Return> sys_exit(Lwp& lwp, const SystemCall& call) {
     exit_process(lwp, exit_status(call.integer(0)));
@@ -123,7 +68,8 @@ SysResult<Return> sys_fexecve(Lwp& lwp, const SystemCall& call) {
 }
 
 SysResult<Return> sys_wait4(Lwp& lwp, const SystemCall& call) {
-    constexpr int known = w_nohang | w_untraced | w_continued | w_nowait | w_exited | w_trapped;
+    constexpr int known =
+        w_nohang | w_untraced | w_continued | w_nowait | w_exited | w_trapped | w_linux_clone;
     int pid = call.integer(0), options = call.integer(2);
     if (options & ~known)
         return Failure(Errno::einval);
@@ -138,6 +84,7 @@ SysResult<Return> sys_wait4(Lwp& lwp, const SystemCall& call) {
     request.stopped = (options & w_untraced) != 0;
     request.continued = (options & w_continued) != 0;
     request.keep = (options & w_nowait) != 0;
+    request.clones = (options & w_linux_clone) != 0;
     WaitResult result = TRY(wait_for_child(lwp, request));
     if (result.pid == 0)
         return Return(0);
@@ -175,6 +122,7 @@ SysResult<Return> sys_wait6(Lwp& lwp, const SystemCall& call) {
     request.stopped = (options & w_untraced) != 0;
     request.continued = (options & w_continued) != 0;
     request.keep = (options & w_nowait) != 0;
+    request.clones = (options & w_linux_clone) != 0;
     WaitResult result = TRY(wait_for_child(lwp, request));
     VmSpace& space = *lwp.proc.vmspace;
     if (call.word(2) && result.pid)

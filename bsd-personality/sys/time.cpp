@@ -212,14 +212,13 @@ SysResult<Return> sys_getrusage(Lwp& lwp, const SystemCall& call) {
     switch (call.integer(0)) {
     case who_self:
         usage = usage_of(lwp.proc);
-        usage.max_resident =
-            most(usage.max_resident, lwp.proc.vmspace->resident_pages() * (vm::page_size / 1024));
         break;
     case who_children:
         usage = lwp.proc.child_usage;
         break;
     case who_thread:
         usage.add(lwp.cpu_time, glue::Clock::ticks());
+        usage.max_resident = usage_of(lwp.proc).max_resident;
         break;
     default:
         return Failure(Errno::einval);

@@ -181,12 +181,16 @@ namespace umtx {
 
 SysResult<glue::Nanoseconds> absolute(Lwp& lwp, TimeSpec spec, std::uint32_t clock, bool is_absolute) {
     std::uint64_t span = TRY(to_nanoseconds(spec)), now = glue::Clock::now().value;
+    auto after = [&](std::uint64_t time) {
+        return time > ~std::uint64_t{0} - now ? ~std::uint64_t{0} : now + time;
+    };
+    const glue::Nanoseconds earliest{after(lwp.proc.umtx_min_timeout)};
     if (!is_absolute)
-        return glue::Nanoseconds{span > ~std::uint64_t{0} - now ? ~std::uint64_t{0} : now + span};
+        return most(glue::Nanoseconds{after(span)}, earliest);
     if (clock == 0 || clock == 9 || clock == 10 || clock == 13) // of the wall clock
-        return from_wall_clock(span);
+        return most(from_wall_clock(span), earliest);
     TRY(read_clock(lwp, static_cast<std::int32_t>(clock)));
-    return glue::Nanoseconds{span};
+    return most(glue::Nanoseconds{span}, earliest);
 }
 
 SysResult<Timeout> read_timeout(const Request& r) {
@@ -286,13 +290,18 @@ SysResult<Return> sys_umtx_op(Lwp& lwp, const SystemCall& call) {
         return sem2_wake(r);
     case op_robust_lists:
         return robust_lists(r);
-    case op_get_min_timeout: // there is none
-        if (r.value < sizeof(std::int64_t))
+    case op_get_min_timeout:
+        if (r.value < sizeof lwp.proc.umtx_min_timeout)
             return Failure(Errno::einval);
-        TRY(copyout(r.space, UserAddress{r.size}, std::int64_t{0}));
+        TRY(copyout(r.space, UserAddress{r.size}, lwp.proc.umtx_min_timeout));
+        return Return(0);
+    case op_set_min_timeout:
+        if (static_cast<std::int64_t>(r.value) < 0)
+            return Failure(Errno::einval);
+        lwp.proc.umtx_min_timeout = r.value;
         return Return(0);
     case op_shm:
-        return Failure(Errno::eopnotsupp);
+        return shared_page(r);
     default:
         return Failure(Errno::einval);
     }

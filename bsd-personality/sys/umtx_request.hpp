@@ -61,5 +61,7 @@ SysResult<Return> sem_wait(const Request& r);
 SysResult<Return> sem_wake(const Request& r);
 SysResult<Return> sem2_wait(const Request& r);
 SysResult<Return> sem2_wake(const Request& r);
+// sys/umtx_shm.cpp
+SysResult<Return> shared_page(const Request& r);
 
 } // namespace bsd::umtx

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsd-personality/vfs/vnode_file.hpp"
 
+#include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/ioctl.hpp"
 #include "bsd-personality/kern/proc.hpp"
 #include "bsd-personality/vfs/locks.hpp"
@@ -31,21 +32,28 @@ SysResult<void> VnodeFile::read(Lwp& lwp, Uio& uio, const std::int64_t* position
     return result;
 }
 
-// EFBIG beyond what a file, or a file of this process, may be.
-SysResult<void> VnodeFile::check_size(Lwp& lwp, std::int64_t at, std::uint64_t length) const {
+// How much of a write is beyond what a file of this process may be; EFBIG beyond what any may be.
+SysResult<std::uint64_t> VnodeFile::excess(Lwp& lwp, std::int64_t at, std::uint64_t length) const {
     std::uint64_t end, limit = lwp.proc.limits[limit_fsize].current;
-    if (vnode_->type == VnodeType::regular &&
-        (__builtin_add_overflow(static_cast<std::uint64_t>(at), length, &end) || end > limit_infinity ||
-         end > limit))
+    if (vnode_->type != VnodeType::regular || length == 0)
+        return std::uint64_t{0};
+    if (__builtin_add_overflow(static_cast<std::uint64_t>(at), length, &end) || end > limit_infinity)
         return Failure(Errno::efbig);
-    return {};
+    return end > limit ? least(end - limit, length) : 0;
 }
 
 SysResult<void> VnodeFile::write(Lwp& lwp, Uio& uio, const std::int64_t* position) {
     std::int64_t at = (flags & open_append) ? vnode_->size() : position ? *position : offset;
     std::uint64_t before = uio.residual();
-    TRY(check_size(lwp, at, before));
+    std::uint64_t beyond = TRY(excess(lwp, at, before));
+    // FreeBSD writes up to the limit first.
+    if (beyond != 0 && (beyond == before || lwp.proc.abi->kind == AbiKind::dragonfly)) {
+        post_kernel_signal(lwp.proc, sigxfsz);
+        return Failure(Errno::efbig);
+    }
+    uio.hold_back(beyond);
     auto result = vnode_->write(lwp, uio, at, flags);
+    uio.give_back(beyond);
     if (!position && vnode_->type == VnodeType::regular)
         offset = at + static_cast<std::int64_t>(before - uio.residual());
     return result;
@@ -73,7 +81,8 @@ SysResult<void> VnodeFile::write_shared(Lwp& lwp, Uio& uio, const std::int64_t* 
     if (at < 0)
         return Failure(Errno::eexclusive);
     std::uint64_t length = uio.residual();
-    TRY(check_size(lwp, at, length));
+    if (TRY(excess(lwp, at, length)) != 0)
+        return Failure(Errno::eexclusive);
     TRY(vnode_->write_shared(uio, at));
     if (!position && vnode_->type == VnodeType::regular)
         offset = at + static_cast<std::int64_t>(length);

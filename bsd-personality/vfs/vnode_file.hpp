@@ -32,7 +32,7 @@ public:
 
 private:
     void destroy() override;
-    SysResult<void> check_size(Lwp& lwp, std::int64_t at, std::uint64_t length) const;
+    SysResult<std::uint64_t> excess(Lwp& lwp, std::int64_t at, std::uint64_t length) const;
     VnodeRef vnode_;
     Claimable position_; // `offset`
 };

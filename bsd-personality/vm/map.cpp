@@ -47,7 +47,7 @@ std::uint64_t VmSpace::choose_address(const MapRequest& request, std::uint64_t l
 
 // Anonymous memory right behind a like entry joins it: heaps that grow stay one entry.
 bool VmSpace::extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end) {
-    if (request.object != nullptr || request.shared || request.stack || request.guard)
+    if (request.object != nullptr || request.shared || request.stack || request.guard || wire_future)
         return false;
     MapEntry* entry = tree_.floor(start);
     if (entry == nullptr || entry->end != start || !plain(*entry) ||
@@ -81,6 +81,9 @@ SysResult<std::uint64_t> VmSpace::map(const MapRequest& request) {
         return Failure(Errno::enomem);
     if (length > limits.total || counters_.virtual_bytes > limits.total - length || !reserve_entries(3))
         return Failure(Errno::enomem);
+    if (wire_future && !request.guard && !request.stack &&
+        (length > limits.locked || wired_bytes() > limits.locked - length))
+        return Failure(Errno::enomem);
     std::uint64_t end = start + length;
     if (request.fixed)
         remove_range(start, end);
@@ -101,6 +104,7 @@ SysResult<std::uint64_t> VmSpace::map(const MapRequest& request) {
     entry->shared = request.shared;
     entry->stack = request.stack;
     entry->guard = request.guard;
+    entry->wired = wire_future && !request.guard;
     if (request.shared)
         entry->inherit = Inherit::share;
     if (request.object != nullptr) {
@@ -174,6 +178,25 @@ SysResult<void> VmSpace::set_inherit(std::uint64_t start, std::uint64_t end, Inh
         if (!entry->guard || inherit != Inherit::zero)
             entry->inherit = inherit;
     return {};
+}
+
+SysResult<void> VmSpace::set_wired(std::uint64_t start, std::uint64_t end, bool wired) {
+    if (start >= end)
+        return {};
+    if (!reserve_entries(2))
+        return Failure(Errno::enomem);
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;
+         entry = entry->next)
+        entry->wired = wired && !entry->guard;
+    return {};
+}
+
+std::uint64_t VmSpace::wired_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next)
+        if (entry->wired)
+            bytes += entry->end - entry->start;
+    return bytes;
 }
 
 SysResult<void> VmSpace::discard(std::uint64_t start, std::uint64_t end) {

@@ -115,6 +115,8 @@ void Object::unref() {
 void Object::destroy(Object* object) {
     while (object != nullptr) {
         verify(object->entries_.empty() && object->shadows_.empty());
+        if (object->umtx_keys)
+            umtx_owner_gone(object);
         object->free_pages(0, ~std::uint64_t{0});
         Object* below = object->backing_;
         if (below != nullptr) {
@@ -171,6 +173,8 @@ void Object::collapse_into_only_shadow() {
         backing_->shadows_.push_back(&shadow);
     }
     verify(entries_.empty() && shadows_.empty());
+    if (umtx_keys)
+        umtx_owner_gone(this);
     this->~Object();
     lwkt::release(this, sizeof(Object));
     counts.objects--;
@@ -307,6 +311,13 @@ const Object* Object::next_shadow(const Object* root) const {
         at = at->backing_;
     }
     return nullptr;
+}
+
+bool Object::has_writable_mapping() const {
+    for (const MapEntry* entry = entries_.first(); entry != nullptr; entry = entries_.next(entry))
+        if (entry->shared && (entry->max_protection & protection_write) != 0)
+            return true;
+    return false;
 }
 
 void Object::unmap_everywhere(std::uint64_t first, std::uint64_t end, const MapEntry* except) {

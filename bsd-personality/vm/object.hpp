@@ -13,6 +13,12 @@
 #include "bsd-personality/vm/entry.hpp"
 #include "bsd-personality/vm/page_tree.hpp"
 
+namespace bsd {
+/// What is to be told when an object or a VmSpace goes that has umtx_keys; set by who cares
+/// (kern/umtx_shm.cpp).
+inline void (*umtx_owner_gone)(const void* owner) = nullptr;
+} // namespace bsd
+
 namespace bsd::vm {
 
 /// Where a page lies. `own`: in the object that was asked, so that it may be written to.
@@ -98,6 +104,12 @@ public:
     bool mapped_beside(const MapEntry& entry) const {
         return entries_.first() != &entry || entries_.last() != &entry || !shadows_.empty();
     }
+
+    /// Somebody may write to it through a mapping that is there, or could after mprotect.
+    bool has_writable_mapping() const;
+
+    bool umtx_keys = false; // umtx_owner_gone wants to know of its end
+    bool umtx_dead = false; // of a page that was a word's and is it no more
 
     Link<Object> shadow_link; // in backing()->shadows_
 

@@ -10,7 +10,9 @@ namespace bsd {
 using namespace vm;
 
 namespace {
-constexpr unsigned spare_entries = 8; // kept for the next mmap
+
+constexpr std::uint64_t worth_counting = 256 << 10; // bytes that go, before which what is resident is noted
+constexpr unsigned spare_entries = 8;               // kept for the next mmap
 } // namespace
 
 VmSpace* VmSpace::create() {
@@ -36,6 +38,8 @@ void VmSpace::unref() {
 }
 
 void VmSpace::destroy() {
+    if (umtx_keys)
+        umtx_owner_gone(this);
     if (tables_ != nullptr)
         give_tables();
     for (MapEntry* entry = tree_.first(); entry != nullptr;) {
@@ -145,6 +149,8 @@ MapEntry* VmSpace::clip_range(std::uint64_t start, std::uint64_t end) {
 }
 
 void VmSpace::remove_range(std::uint64_t start, std::uint64_t end) {
+    if (end - start >= worth_counting)
+        note_resident();
     for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;) {
         MapEntry* next = entry->next;
         forget(*entry, entry->start, entry->end);
@@ -282,6 +288,17 @@ bool VmSpace::shared_key(std::uint64_t address, Key& key) {
         key = {entry->object, (entry->index_at(address) << page_shift) | (address & page_mask)};
     }
     return true;
+}
+
+// The first entries are enough where there are many: this is about what goes, which is large.
+void VmSpace::note_resident() {
+    constexpr unsigned most_entries = 128;
+    std::uint64_t pages = 0;
+    const MapEntry* entry = tree_.first();
+    for (unsigned i = 0; entry != nullptr && i < most_entries; entry = entry->next, i++)
+        if (entry->object != nullptr)
+            pages += least(entry->object->resident(), entry->pages());
+    counters_.most_resident = most(counters_.most_resident, pages);
 }
 
 std::uint64_t VmSpace::resident_pages() const {

@@ -8,6 +8,7 @@
 // answers FaultResult::no_memory, for which the process is killed.
 #pragma once
 
+#include "bsd-personality/kern/text.hpp"
 #include "bsd-personality/vm/map_tree.hpp"
 #include "bsd-personality/vm/object.hpp"
 #include "lwkt/thread.hpp"
@@ -44,17 +45,19 @@ struct MapRequest {
     std::uint8_t align_shift = vm::page_shift;
 };
 
-/// Limits that proc keeps here (RLIMIT_AS, RLIMIT_STACK, RLIMIT_DATA); bytes.
+/// Limits that proc keeps here (RLIMIT_AS, RLIMIT_STACK, RLIMIT_DATA, RLIMIT_MEMLOCK); bytes.
 struct VmLimits {
     std::uint64_t total = ~std::uint64_t{0};
     std::uint64_t stack = 512 << 20;
     std::uint64_t data = std::uint64_t{32} << 30;
+    std::uint64_t locked = ~std::uint64_t{0};
 };
 
 /// For getrusage, sysctl and procfs.
 struct VmCounters {
     std::uint64_t virtual_bytes = 0;
     std::uint64_t faults = 0, zero_fills = 0, copies = 0;
+    std::uint64_t most_resident = 0; // pages, as of the last look
 };
 
 /// Page tables. Those of small processes are kept, emptied, for the next one: making and tearing down tables
@@ -142,6 +145,13 @@ public:
         bool operator==(const Key&) const = default;
     };
     bool shared_key(std::uint64_t address, Key& key);
+    /// umtx_owner_gone is to be told when the owner of this key, which shared_key() has made, goes.
+    void watch_key(const Key& key) {
+        if (key.owner == this)
+            umtx_keys = true;
+        else
+            const_cast<vm::Object*>(static_cast<const vm::Object*>(key.owner))->umtx_keys = true;
+    }
 
     /// Entries by address, for procfs and sysctl; null at the end.
     const vm::MapEntry* first_entry() const { return tree_.first(); }
@@ -150,8 +160,19 @@ public:
     const VmCounters& counters() const { return counters_; }
     /// Pages that entries can see in memory of their own; walks all objects.
     std::uint64_t resident_pages() const;
+    /// The most of them that there have been: now, before large parts were unmapped, or at an earlier
+    /// question.
+    std::uint64_t most_resident_pages() {
+        return counters_.most_resident = most(counters_.most_resident, resident_pages());
+    }
 
     VmLimits limits;
+    /// Marks what is mapped in a range as locked (mlock) or not. Errors: ENOMEM.
+    SysResult<void> set_wired(std::uint64_t start, std::uint64_t end, bool wired);
+    /// Bytes that are locked; walks all entries.
+    std::uint64_t wired_bytes() const;
+    bool wire_future = false; // mlockall(MCL_FUTURE): what is mapped from now on is locked
+    bool umtx_keys = false;   // umtx_owner_gone wants to know of its end
 
     static bool valid_range(std::uint64_t start, std::uint64_t length) {
         return length <= user_address_end && start <= user_address_end - length;
@@ -212,6 +233,7 @@ private:
     void split(vm::MapEntry& entry, std::uint64_t address);
     vm::MapEntry* clip_range(std::uint64_t start, std::uint64_t end);
     void remove_range(std::uint64_t start, std::uint64_t end);
+    void note_resident();
     bool extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end);
     std::uint64_t choose_address(const MapRequest& request, std::uint64_t length) const;
     bool copy_entry(vm::MapEntry& entry, VmSpace& child);

@@ -44,7 +44,7 @@ enum AuxiliaryType : std::uint64_t {
     at_usrstacklim,
 };
 
-// KPRELOAD is left out: nothing is in it that libraries need. BSDFLAGS without bit 0: no sigfastblock.
+// KPRELOAD is left out: nothing is in it that libraries need.
 unsigned fill_vector(const ExecImage& image, const StackLayout& layout, AuxiliaryEntry* out) {
     unsigned n = 0;
     auto add = [&](std::uint64_t type, std::uint64_t value) { out[n++] = {type, value}; };
@@ -66,7 +66,7 @@ unsigned fill_vector(const ExecImage& image, const StackLayout& layout, Auxiliar
     if (timekeep_published())
         add(at_timekeep, sigcode_page + timekeep_offset);
     add(at_stackprot, image.executable_stack ? 7 : 3);
-    add(at_bsdflags, 0);
+    add(at_bsdflags, 1); // sigfastblock(2) is there
     add(at_argc, image.argument_count);
     add(at_argv, layout.argv);
     add(at_envc, image.environment_count);
