@@ -23,6 +23,8 @@ class VmSpace;
 struct CpuSet;
 struct Abi;
 struct UmtxWaiter;
+struct PriorityLoan;
+struct Ceiling;
 struct Session;
 class Tty;
 class ProcessDescriptor;
@@ -95,6 +97,8 @@ struct Lwp : Schedulable {
     SignalInfo fault;                         // a synchronous fault to deliver; signal 0: none
     std::uint64_t fast_block = no_fast_block; // address of its word of sigfastblock(2)
 
+    PriorityLoan* loan = nullptr;       // while it waits for a mutex and lends its priority
+    Ceiling* ceilings = nullptr;        // of protected mutexes that it holds
     UmtxWaiter* umtx = nullptr;         // while it sleeps in umtx
     std::uint64_t robust_lists[3] = {}; // offsets given to UMTX_OP_ROBUST_LISTS
     bool wake_flag = false;             // thr_wake came

@@ -9,15 +9,15 @@ namespace bsd {
 namespace {
 
 constexpr unsigned buckets = 512;
-List<UmtxWaiter, &UmtxWaiter::link> waiters[buckets]; // guarded by giant
+UmtxList waiters[buckets]; // guarded by giant
 
-List<UmtxWaiter, &UmtxWaiter::link>& bucket(const UmtxKey& key) {
+} // namespace
+
+UmtxList& umtx_bucket(const UmtxKey& key) {
     auto mixed =
         (reinterpret_cast<std::uintptr_t>(key.owner) >> 6) * 31 + (key.offset >> 2) * 0x9e37'79b9'7f4a'7c15;
     return waiters[(mixed >> 20 ^ mixed) % buckets];
 }
-
-} // namespace
 
 SysResult<UmtxKey> umtx_key(VmSpace& space, glue::UserAddress address, bool process_private) {
     if (!VmSpace::valid_range(address.value, 8))
@@ -32,12 +32,12 @@ void umtx_enqueue(UmtxWaiter& waiter, const UmtxKey& key, UmtxQueue queue) {
     waiter.key = key;
     waiter.queue = queue;
     waiter.woken = false;
-    bucket(key).push_back(&waiter);
+    umtx_bucket(key).push_back(&waiter);
 }
 
 void umtx_dequeue(UmtxWaiter& waiter) {
     if (waiter.link.linked)
-        bucket(waiter.key).remove(&waiter);
+        umtx_bucket(waiter.key).remove(&waiter);
 }
 
 SysResult<void> umtx_sleep(Lwp& lwp, UmtxWaiter& waiter, const char* wmesg, glue::Nanoseconds deadline) {
@@ -55,7 +55,7 @@ SysResult<void> umtx_sleep(Lwp& lwp, UmtxWaiter& waiter, const char* wmesg, glue
 
 unsigned umtx_wake(const UmtxKey& key, unsigned count, UmtxQueue queue) {
     unsigned woken = 0;
-    auto& list = bucket(key);
+    auto& list = umtx_bucket(key);
     for (UmtxWaiter *waiter = list.first(), *next; waiter && woken < count; waiter = next) {
         next = list.next(waiter);
         if (!(waiter->key == key) || waiter->queue != queue)
@@ -70,7 +70,7 @@ unsigned umtx_wake(const UmtxKey& key, unsigned count, UmtxQueue queue) {
 
 unsigned umtx_count(const UmtxKey& key, UmtxQueue queue) {
     unsigned count = 0;
-    auto& list = bucket(key);
+    auto& list = umtx_bucket(key);
     for (UmtxWaiter* waiter = list.first(); waiter; waiter = list.next(waiter))
         count += waiter->key == key && waiter->queue == queue;
     return count;

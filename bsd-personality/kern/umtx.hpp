@@ -21,7 +21,12 @@ struct UmtxWaiter {
     UmtxKey key;
     UmtxQueue queue = UmtxQueue::plain;
     bool woken = false;
+    PriorityLoan* loan = nullptr; // of who waits for an inheriting mutex
 };
+
+using UmtxList = List<UmtxWaiter, &UmtxWaiter::link>;
+/// The list that waiters of a key are on, among others.
+UmtxList& umtx_bucket(const UmtxKey& key);
 
 /// The key of a word. `process_private`: no other process will use it. Errors: EFAULT.
 SysResult<UmtxKey> umtx_key(VmSpace& space, glue::UserAddress address, bool process_private);
@@ -35,6 +40,14 @@ SysResult<void> umtx_sleep(Lwp& lwp, UmtxWaiter& waiter, const char* wmesg, glue
 unsigned umtx_wake(const UmtxKey& key, unsigned count, UmtxQueue queue = UmtxQueue::plain);
 /// How many sleep there.
 unsigned umtx_count(const UmtxKey& key, UmtxQueue queue = UmtxQueue::plain);
+/// All that sleep there, in order; step() may not change the queue.
+template <class Step>
+void each_umtx_waiter(const UmtxKey& key, Step step) {
+    UmtxList& list = umtx_bucket(key);
+    for (UmtxWaiter* waiter = list.first(); waiter; waiter = list.next(waiter))
+        if (waiter->key == key)
+            step(*waiter);
+}
 /// What the end of a thread means to others: robust lists, exit words.
 void umtx_thread_exit(Lwp& lwp);
 

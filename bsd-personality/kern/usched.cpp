@@ -42,8 +42,10 @@ struct Loads {
 void refresh(Lwp& lwp) {
     glue::Ticks now = glue::Clock::ticks();
     lwp.estimate.update(tick_nanoseconds(lwp.cpu_time.total(now)), glue::Clock::to_nanoseconds(now).value);
-    lwp.priority = user_priority(lwp.scheduling_class(), __atomic_load_n(&lwp.proc.nice, __ATOMIC_RELAXED),
-                                 lwp.estimate.value());
+    lwp.priority =
+        least(user_priority(lwp.scheduling_class(), __atomic_load_n(&lwp.proc.nice, __ATOMIC_RELAXED),
+                            lwp.estimate.value()),
+              lwp.lent_priority());
 }
 
 // The current lwp, unless it is blocked: then it has left, only later. In a critical section.

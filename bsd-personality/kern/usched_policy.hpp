@@ -63,8 +63,9 @@ constexpr bool displaces(UserPriority challenger, UserPriority holder) {
 
 /// A thread's part in scheduling. Fields without a comment belong to the core of the thread.
 struct Schedulable {
-    SchedulingClass scheduling;     // atomic: written under giant
-    std::uint64_t affinity = ~0ull; // atomic: written under giant; bit n: may run on vCPU n
+    SchedulingClass scheduling;          // atomic: written under giant
+    std::uint64_t affinity = ~0ull;      // atomic: written under giant; bit n: may run on vCPU n
+    UserPriority lent = nobody_priority; // atomic: written under giant; by mutexes (kern/umtx_priority.hpp)
     CpuEstimate estimate;
     UserPriority priority = normal_base;
     std::uint8_t queue = 0; // while it is queued
@@ -78,6 +79,8 @@ struct Schedulable {
     void set_scheduling_class(SchedulingClass value) {
         __atomic_store(&scheduling, &value, __ATOMIC_RELAXED);
     }
+    UserPriority lent_priority() const { return __atomic_load_n(&lent, __ATOMIC_RELAXED); }
+    void set_lent_priority(UserPriority value) { __atomic_store_n(&lent, value, __ATOMIC_RELAXED); }
     bool queued() const { return link.linked; }
     bool allowed(unsigned cpu) const {
         return (__atomic_load_n(&affinity, __ATOMIC_RELAXED) >> cpu & 1) != 0;

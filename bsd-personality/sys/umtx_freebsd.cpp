@@ -2,6 +2,7 @@
 // FreeBSD's _umtx_op: words, mutexes, condition variables, read-write locks and semaphores of libthr, and
 // what Go and Rust use directly. Each operation is one step under the giant token between its sleeps.
 // Layouts: sys/_umtx.h.
+#include "bsd-personality/kern/umtx_priority.hpp"
 #include "bsd-personality/sys/umtx_request.hpp"
 
 namespace bsd {
@@ -79,14 +80,27 @@ SysResult<Return> wake_many(const Request& r) {
 
 enum class MutexMode { lock, try_lock, wait };
 
+// The realtime level that a protected mutex gives. Errors: EINVAL (no such ceiling, or the caller is above
+// it).
+SysResult<std::uint32_t> ceiling_of(const Request& r) {
+    std::uint32_t ceiling = TRY(user_load32(r.space, at(r.object, ceiling_field)));
+    SchedulingClass own = r.lwp.scheduling_class();
+    bool realtime = own.kind == SchedulingKind::realtime || own.kind == SchedulingKind::fifo;
+    if (ceiling > highest_ceiling || (realtime && own.level < highest_ceiling - ceiling))
+        return Failure(Errno::einval);
+    return highest_ceiling - ceiling;
+}
+
 SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
     auto flags = TRY(user_load32(r.space, at(r.object, flags_field)));
     Timeout timeout = mode == MutexMode::try_lock ? Timeout{} : TRY(read_timeout(r));
     UmtxKey key = TRY(key_of(r, flags));
     auto id = static_cast<std::uint32_t>(r.lwp.tid);
     bool protect = (flags & flag_protect) != 0 && mode != MutexMode::wait;
-    if (protect && TRY(user_load32(r.space, at(r.object, ceiling_field))) > highest_ceiling)
-        return Failure(Errno::einval);
+    std::uint32_t level = 0;
+    if (protect)
+        level = TRY(ceiling_of(r));
+    PriorityLoan loan(r.lwp);
     for (;;) {
         std::uint32_t owner = TRY(user_load32(r.space, r.object));
         if (mode == MutexMode::wait) {
@@ -96,6 +110,15 @@ SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
             std::uint32_t mine = owner == 0 && !protect ? id : id | contested;
             if (TRY(user_exchange32(r.space, r.object, owner, mine)) != owner)
                 continue;
+            loan.give_to(0);
+            if (flags & flag_inherit)
+                change_loans(key, r.lwp.tid);
+            // A thread that may not be a realtime one gets no such priority by a mutex.
+            if (protect && r.lwp.proc.cred->is_superuser())
+                if (auto held = hold_ceiling(r.lwp, key, level); !held) {
+                    TRY(user_exchange32(r.space, r.object, mine, owner));
+                    return Failure(held.error());
+                }
             if (owner == owner_dead)
                 return Failure(Errno::eownerdead);
             return Return(0);
@@ -111,6 +134,10 @@ SysResult<Return> mutex_lock(const Request& r, MutexMode mode) {
             continue;
         UmtxWaiter waiter;
         umtx_enqueue(waiter, key);
+        if ((flags & flag_inherit) && mode == MutexMode::lock) {
+            loan.give_to(static_cast<lwpid_t>(owner & ~contested));
+            waiter.loan = &loan;
+        }
         TRY(sleep_on(r, waiter, timeout));
     }
 }
@@ -133,6 +160,8 @@ SysResult<Return> set_ceiling(const Request& r) {
         if (mine || free) { // nobody comes in between: locking goes through here, too
             std::uint32_t old = TRY(user_load32(r.space, at(r.object, ceiling_field)));
             TRY(user_store32(r.space, at(r.object, ceiling_field), ceiling));
+            if (mine && r.lwp.proc.cred->is_superuser())
+                TRY(hold_ceiling(r.lwp, key, highest_ceiling - ceiling));
             if (r.size)
                 TRY(copyout(r.space, UserAddress{r.size}, old));
             return Return(0);
@@ -230,6 +259,9 @@ SysResult<void> unlock_mutex(Lwp& lwp, UserAddress mutex) {
                                                                           : 0;
         if (TRY(user_exchange32(space, mutex, owner, left)) != owner)
             continue;
+        if (flags & flag_inherit)
+            change_loans(key, 0);
+        drop_ceiling(lwp, key);
         umtx_wake(key, gives_up ? ~0u : 1);
         return {};
     }
@@ -310,6 +342,7 @@ SysResult<Return> sys_umtx_op(Lwp& lwp, const SystemCall& call) {
 // A thread ends: the mutexes on its robust lists get a mark, and one waiter each learns of it. The lists lie
 // in user memory: a bounded number of steps, and a broken list ends there.
 void umtx_thread_exit(Lwp& lwp) {
+    drop_ceilings(lwp);
     constexpr unsigned longest_list = 1000;
     constexpr std::uint64_t link_field = 16;
     VmSpace* space = lwp.proc.vmspace;

@@ -51,3 +51,7 @@ def test_usage():
 
 def test_ids():
     topic("ids")
+
+
+def test_mutexes_lend_priorities():
+    topic("lending", "freebsd")

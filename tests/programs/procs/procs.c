@@ -13,6 +13,7 @@
 #if defined(OS_FREEBSD)
 #include "descriptors.h"
 #include "fastblock.h"
+#include "lending.h"
 #include "sharedmemory.h"
 #endif
 
@@ -22,6 +23,7 @@ static const struct {
 } topics[] = {
 #if defined(OS_FREEBSD)
     {"descriptors", check_descriptors}, {"fastblock", check_fastblock}, {"barriers", check_barriers},
+    {"lending", check_lending},
     {"shm", check_shared_memory},       {"seals", check_seals},         {"pages", check_pages},
 #endif
     {"forks", check_forks},             {"scripts", check_scripts},
