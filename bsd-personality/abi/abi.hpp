@@ -7,6 +7,7 @@
 
 namespace bsd {
 
+class CoreFile;
 struct ExecImage;
 class StackWriter;
 
@@ -41,6 +42,16 @@ struct Abi {
     // --- exec
     /// Writes argument vector, auxiliary vector and strings; sets the entry registers.
     SysResult<void> (*build_stack)(const ExecImage& image, StackWriter& writer, UserContext& registers);
+
+    // --- debugging
+    unsigned register_set_size = 0; // of struct reg
+    void (*fill_registers)(const Lwp& lwp, std::byte* out) = nullptr;
+    /// Errors: EINVAL (flags or selectors that a program may not have).
+    SysResult<void> (*set_registers)(Lwp& lwp, const std::byte* in) = nullptr;
+    std::uint8_t core_osabi = 0;
+    std::uint32_t core_note_flags = 0, core_note_align = 0; // of the notes' program header
+    /// Notes of a core file, those of `lwp`, which took the signal, first. All threads stand still.
+    void (*put_core_notes)(CoreFile& file, Lwp& lwp, const SignalInfo& info) = nullptr;
 };
 
 extern const Abi freebsd_abi, dragonfly_abi;

@@ -10,6 +10,8 @@ namespace bsd {
 
 /// Makes the vCPU of the calling thread hold the registers of `lwp`, which belongs to this core.
 void take_vcpu(Lwp& lwp);
+/// The registers and the extended state of the calling thread are in memory afterwards: lwp.saved, lwp.fpu.
+void put_away_registers(Lwp& lwp);
 /// Forgets an lwp that ends; its registers are lost. By its own thread.
 void abandon_vcpu(Lwp& lwp);
 /// The extended state of the calling thread, brought up to date in memory: lwp.fpu.

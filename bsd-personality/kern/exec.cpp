@@ -80,6 +80,7 @@ SysResult<void> map_segments(VmSpace& space, vm::Object& object, const ElfFile& 
             request.protection =
                 static_cast<std::uint8_t>(segment.protection | (tail ? vm::protection_write : 0));
             request.object = &object;
+            request.no_core = !(segment.protection & vm::protection_write); // the file has it
             request.offset = vm::round_down(segment.offset);
             TRY(space.map(request));
             if (tail) {
@@ -241,6 +242,8 @@ void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, VmSpace* space, Vnode
     proc.barriers = 0;
     proc.umtx_min_timeout = 0;
     proc.flags |= proc_executed;
+    if (proc.cred->uid == proc.cred->ruid && proc.cred->gid == proc.cred->rgid)
+        proc.flags &= ~proc_set_id; // of what the old program did with its ids nothing is left
     release_vfork_parent(proc);
     proc.events.notify(0x2000'0000 /* NOTE_EXEC */);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The end of threads and processes, and waiting for it. exit_process() only marks; each thread then leaves
 // its loop, and the last one releases what the process had and turns it into a zombie.
+#include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/job_control.hpp"
 #include "bsd-personality/kern/procdesc.hpp"
 #include "bsd-personality/kern/reaper.hpp"
@@ -153,6 +154,7 @@ void finish_lwp(Lwp& lwp) {
     }
     retire_lwp(lwp);
     lwkt::wakeup(&proc.lwp_count);
+    note_held(proc);
 }
 
 void release_vfork_parent(Proc& proc) {

@@ -3,6 +3,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/cpuset.hpp"
+#include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/procdesc.hpp"
 #include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
@@ -157,7 +158,10 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
         Proc* running = find_process(pid);
         if (!running || running != &child || !(running->flags & proc_vfork_wait))
             break;
-        lwkt::tsleep(&child.flags, lwkt::sleep_interruptible, "vfork");
+        if (must_hold(lwp))
+            hold(lwp);
+        else
+            lwkt::tsleep(&child.flags, lwkt::sleep_interruptible, "vfork");
     }
     return pid;
 }

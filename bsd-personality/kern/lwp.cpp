@@ -2,6 +2,7 @@
 // Threads of processes: making, finding, notifying and ending them. The last one that leaves takes the
 // process's resources with it (kern/exit.cpp).
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "glue/fpu.hpp"
@@ -101,6 +102,9 @@ void start_lwp(Lwp& lwp) {
     if (flags & proc_stopped)
         __atomic_fetch_or(&lwp.ast, ast_stop, __ATOMIC_SEQ_CST);
     leave_rest(*lwp.proc.vmspace);
+    lwp.held = false;
+    if (must_hold(lwp))
+        set_ast(lwp, ast_stop);
     lwkt::schedule(lwp.thread);
 }
 

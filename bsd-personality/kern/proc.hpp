@@ -102,6 +102,7 @@ struct Lwp : Schedulable {
     UmtxWaiter* umtx = nullptr;         // while it sleeps in umtx
     std::uint64_t robust_lists[3] = {}; // offsets given to UMTX_OP_ROBUST_LISTS
     bool wake_flag = false;             // thr_wake came
+    bool held = true;                   // stands still: not started yet, or kern/hold.hpp
     std::uint64_t exit_address = 0;     // DragonFly: word to clear or store at exit
     std::uint64_t exit_store = 0;
     CpuTime cpu_time;   // owned by its thread, like the next two
@@ -144,6 +145,7 @@ struct Proc {
     List<Lwp, &Lwp::in_proc> lwps;
     unsigned lwp_count = 0;
     Lwp* single = nullptr; // with proc_single: the thread that stays
+    Lwp* holder = nullptr; // the thread that holds the others: kern/hold.hpp
 
     VmSpace* vmspace = nullptr; // shared during vfork and after rfork(RFMEM)
     FileTable* files = nullptr; // shared after rfork without RFFDG

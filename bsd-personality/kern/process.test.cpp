@@ -191,7 +191,7 @@ TEST_F(ProcessLife, FaultsCannotBeIgnored) {
     info.signal = sigsegv;
     post_fault(*lwp, info);
     deliver_signals(*lwp);
-    EXPECT_EQ(proc->wait_status, unsigned{sigsegv});
+    EXPECT_EQ(proc->wait_status, signal_status(sigsegv, true)); // with a core file
 }
 
 TEST_F(ProcessLife, UmtxKeysFollowTheObjectWhenShared) {

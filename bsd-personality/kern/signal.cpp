@@ -3,6 +3,7 @@
 #include "bsd-personality/kern/signal.hpp"
 
 #include "bsd-personality/abi/abi.hpp"
+#include "bsd-personality/kern/core.hpp"
 #include "bsd-personality/kern/proc.hpp"
 #include "lwkt/slab.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -209,7 +210,7 @@ void post_fault(Lwp& lwp, const SignalInfo& info) {
 }
 
 bool signal_pending(Lwp& lwp) {
-    if (lwp.ast & (ast_exit | ast_stop))
+    if (lwp.ast & ast_exit)
         return true;
     SignalSet candidates = deliverable(lwp);
     while (int signal = candidates.first()) {
@@ -302,7 +303,7 @@ void deliver_signals(Lwp& lwp) {
             stop_process(lwp, signal);
             break;
         } else {
-            exit_process(lwp, signal_status(signal, false)); // there are no core files
+            exit_process(lwp, signal_status(signal, dumps_core(signal) && dump_core(lwp, info)));
             return;
         }
     }

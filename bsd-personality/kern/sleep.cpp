@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsd-personality/kern/sleep.hpp"
 
+#include "bsd-personality/kern/hold.hpp"
+
 namespace bsd {
 
 namespace {
@@ -12,12 +14,28 @@ Errno interrupted_call(Lwp& lwp) {
     return Errno::erestart;
 }
 
+// The process is stopped, or its threads are held: the call stands still here. True: it did, and wake-ups may
+// have been missed.
+bool stand_still(Lwp& lwp) {
+    bool stood = false;
+    while (must_hold(lwp) && !signal_pending(lwp)) {
+        hold(lwp);
+        stood = true;
+    }
+    if (!must_hold(lwp))
+        __atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_stop}, __ATOMIC_SEQ_CST);
+    return stood;
+}
+
 } // namespace
 
 SysResult<bool> interruptible_sleep(Lwp& lwp, const void* ident, const char* wmesg,
                                     lwkt::Nanoseconds deadline) {
+    bool stood = (lwp.ast & ast_stop) && stand_still(lwp);
     if (signal_pending(lwp))
         return Failure(interrupted_call(lwp));
+    if (stood)
+        return true;
     lwp.cpu_time.voluntary_switches++;
     lwp.cpu_time.stop(glue::Clock::ticks(), lwp.thread->switches);
     lwkt::Wake how = lwkt::tsleep(ident, lwkt::sleep_interruptible, wmesg, deadline);

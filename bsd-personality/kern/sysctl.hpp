@@ -94,6 +94,17 @@ SysResult<void> sysctl_oid_to_name(SysctlRequest& request); // {0, 1}
 SysResult<void> sysctl_next(SysctlRequest& request);        // {0, 2}
 SysResult<void> sysctl_format(SysctlRequest& request);      // {0, 4}
 
+SysResult<void> sysctl_core_enabled(SysctlRequest& request); // kern.coredump and so on: kern/core_name.hpp
+SysResult<void> sysctl_core_set_id(SysctlRequest& request);
+SysResult<void> sysctl_core_indices(SysctlRequest& request);
+SysResult<void> sysctl_core_pattern(SysctlRequest& request);
+
+/// FreeBSD's struct kinfo_proc of a process, of its first thread.
+inline constexpr std::size_t freebsd_process_size = 1088;
+void fill_freebsd_process(const Proc& proc, std::byte* record);
+
+/// The jail's name now.
+const char* current_host_name();
 /// kern.hostname; empty: as the box said.
 extern char host_name[256];
 

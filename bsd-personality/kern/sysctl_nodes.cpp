@@ -14,6 +14,12 @@ namespace bsd {
 
 constinit char host_name[256] = "";
 
+const char* current_host_name() {
+    if (host_name[0] == '\0') // not set since boot
+        memcpy(host_name, jail.parameters.hostname, sizeof jail.parameters.hostname - 1);
+    return host_name;
+}
+
 namespace {
 
 using Request = SysctlRequest;
@@ -59,9 +65,7 @@ SysResult<void> version(Request& request) {
     return request.put_text(Text(" LIBELLE\n"));
 }
 SysResult<void> hostname(Request& request) {
-    if (host_name[0] == '\0') // not set since boot
-        memcpy(host_name, jail.parameters.hostname, sizeof jail.parameters.hostname - 1);
-    TRY(request.put_text(text(host_name)));
+    TRY(request.put_text(text(current_host_name())));
     if (!request.has_new())
         return {};
     char name[sizeof host_name];
@@ -220,6 +224,9 @@ constexpr SysctlNode nodes[] = {
     {"kern.openfiles", {1, 1009}, 2, 0, 'I', integer<0>},
     {"kern.cp_times", {1, 1010}, 2, 0, 'S', load_average},
     {"kern.umask", {1, 1011}, 2, 0, 'I', own_umask},
+    {"kern.corefile", {1, 1012}, 2, rw, 'A', sysctl_core_pattern},
+    {"kern.coredump", {1, 1013}, 2, rw, 'I', sysctl_core_enabled},
+    {"kern.sugid_coredump", {1, 1014}, 2, rw, 'I', sysctl_core_set_id},
     {"kern.smp.maxcpus", {1, 1020, 1}, 3, fb, 'I', integer<static_cast<std::int32_t>(abi::max_cores)>},
     {"kern.smp.maxid", {1, 1020, 2}, 3, fb, 'I', last_cpu},
     {"kern.smp.cpus", {1, 1020, 3}, 3, fb, 'I', cpu_count},
@@ -242,6 +249,7 @@ constexpr SysctlNode nodes[] = {
     {"vm.stats.vm.v_active_count", {2, 1001, 5}, 3, 0, 'I', active_page_count},
     {"vm.kvm_size", {2, 1002}, 2, 0, 'L', kernel_memory_size},
     {"vm.kvm_free", {2, 1003}, 2, 0, 'L', kernel_memory_free},
+    {"debug.ncores", {5, 1000}, 2, fb | rw, 'I', sysctl_core_indices},
     {"hw.machine", {6, 1}, 2, 0, 'A', machine},
     {"hw.model", {6, 2}, 2, 0, 'A', model},
     {"hw.ncpu", {6, 3}, 2, 0, 'I', cpu_count},

@@ -39,7 +39,7 @@ void put(std::byte* record, std::size_t offset, T value) {
     memcpy(record + offset, &value, sizeof value);
 }
 
-constexpr std::size_t freebsd_record = 1088, dragonfly_record = 992;
+constexpr std::size_t freebsd_record = freebsd_process_size, dragonfly_record = 992;
 
 // What both records say of the controlling terminal.
 struct TerminalFields {
@@ -103,7 +103,9 @@ std::uint8_t freebsd_priority(const Scheduling& scheduling) {
     return static_cast<std::uint8_t>(120 + within * 104 / priorities_a_class);
 }
 
-void fill_freebsd(const Proc& proc, std::byte* record) {
+} // namespace
+
+void fill_freebsd_process(const Proc& proc, std::byte* record) {
     memset(record, 0, freebsd_record);
     put(record, 0, static_cast<std::int32_t>(freebsd_record));
     put(record, 72, proc.pid);
@@ -152,6 +154,8 @@ void fill_freebsd(const Proc& proc, std::byte* record) {
     put(record, 608, to_record(usage));
     put(record, 752, to_record(proc.child_usage));
 }
+
+namespace {
 
 void fill_dragonfly(const Proc& proc, std::byte* record) {
     memset(record, 0, dragonfly_record);
@@ -226,7 +230,7 @@ SysResult<void> list(SysctlRequest& request, std::int32_t query, std::int32_t ar
         if (dragonfly)
             fill_dragonfly(*proc, record);
         else
-            fill_freebsd(*proc, record);
+            fill_freebsd_process(*proc, record);
         TRY(request.put(record, dragonfly ? dragonfly_record : freebsd_record));
     }
     if (!any && query == query_pid)

@@ -86,6 +86,7 @@ void run_deferred() {}
 namespace bsd {
 
 // What kern/trap.cpp does on the machine: here the registers are always in lwp.saved.
+void put_away_registers(Lwp&) {}
 void abandon_vcpu(Lwp&) {}
 std::byte* read_fpu(Lwp& lwp) {
     return lwp.fpu;

@@ -10,6 +10,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/counters.hpp"
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/timekeep.hpp"
 #include "bsd-personality/kern/trace.hpp"
@@ -131,7 +132,6 @@ bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
 // Everything that must be settled before user mode. False: the thread ends.
 bool return_to_user(Lwp& lwp) {
     lwkt::TokenGuard guard(giant);
-    Proc& proc = lwp.proc;
     for (;;) {
         std::uint32_t bits = __atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_signal | ast_stop | ast_resched},
                                                 __ATOMIC_SEQ_CST);
@@ -141,8 +141,8 @@ bool return_to_user(Lwp& lwp) {
         }
         if (bits & ast_resched)
             obey_scheduling(lwp);
-        if ((bits & ast_suspend) || (proc.flags & proc_stopped)) {
-            lwkt::tsleep(&proc.stop_signal, lwkt::sleep_interruptible, "stop");
+        if ((bits & ast_suspend) || must_hold(lwp)) {
+            hold(lwp);
             __atomic_fetch_or(&lwp.ast, ast_signal, __ATOMIC_SEQ_CST);
             continue;
         }
@@ -185,6 +185,15 @@ void take_vcpu(Lwp& lwp) {
     cpu.owner = &lwp;
 }
 
+void put_away_registers(Lwp& lwp) {
+    if (here().owner != &lwp)
+        return;
+    lwp.saved = this_vcpu().context();
+    lwp.frame = &lwp.saved;
+    glue::Fpu::save(lwp.fpu);
+    here().owner = nullptr;
+}
+
 void abandon_vcpu(Lwp& lwp) {
     leave_user_mode(lwp);
     if (here().owner == &lwp)
@@ -218,12 +227,7 @@ namespace {
 
 // Takes the registers along, for a vCPU that the calling thread is about to leave.
 [[gnu::noinline]] void leave_vcpu(Lwp& lwp) {
-    if (here().owner == &lwp) {
-        lwp.saved = this_vcpu().context();
-        lwp.frame = &lwp.saved;
-        glue::Fpu::save(lwp.fpu);
-        here().owner = nullptr;
-    }
+    put_away_registers(lwp);
     leave_user_mode(lwp);
     lwkt::TokenGuard guard(giant);
     lwps_on_cpu[lwkt::current_cpu().value]--;

@@ -99,6 +99,7 @@ SysResult<Return> map_memory(Lwp& lwp, const MapCall& call, MapRequest& request)
         return Failure(Errno::einval);
     request.address = call.address;
     request.shared = (flags & map_shared) != 0;
+    request.no_core = (flags & map_nocore) != 0;
     request.fixed = request.fixed || (flags & map_fixed) != 0;
     if (request.fixed) {
         request.address -= within;
@@ -189,13 +190,15 @@ SysResult<Return> sys_mprotect(Lwp& lwp, const SystemCall& call) {
 // MADV_FREE gives memory back. The other advice changes nothing a program could see: MADV_DONTNEED keeps
 // contents on these systems.
 SysResult<Return> sys_madvise(Lwp& lwp, const SystemCall& call) {
-    constexpr int advice_free = 5, advice_last = 10;
+    constexpr int advice_free = 5, advice_no_core = 8, advice_core = 9, advice_last = 10;
     std::uint64_t start, end;
     int advice = call.integer(2);
     if (advice < 0 || advice > advice_last || !page_range(call.word(0), call.word(1), start, end))
         return Failure(Errno::einval);
     if (advice == advice_free)
         (void)lwp.proc.vmspace->discard(start, end); // holes are passed over
+    if (advice == advice_no_core || advice == advice_core)
+        TRY(lwp.proc.vmspace->set_no_core(start, end, advice == advice_no_core));
     return Return{};
 }
 

@@ -137,10 +137,11 @@ SysResult<Return> sys_wait6(Lwp& lwp, const SystemCall& call) {
             info.signal = sigchld;
             info.pid = result.pid;
             info.uid = result.uid;
-            info.code = result.status == 0x13 ? cld_continued
-                        : low == 0x7f         ? cld_stopped
-                        : low                 ? cld_killed
-                                              : cld_exited;
+            info.code = result.status == 0x13           ? cld_continued
+                        : low == 0x7f                   ? cld_stopped
+                        : low && (result.status & 0x80) ? cld_dumped
+                        : low                           ? cld_killed
+                                                        : cld_exited;
             info.status = result.status == 0x13 ? sigcont
                           : low && low != 0x7f  ? static_cast<int>(low)
                                                 : static_cast<int>(result.status >> 8);

@@ -38,6 +38,7 @@ struct MapEntry {
     bool stack : 1 = false;             // grows down
     bool guard : 1 = false;             // MAP_GUARD
     bool wired : 1 = false;             // mlock: counted, pages are never taken anyway
+    bool no_core : 1 = false;           // MAP_NOCORE: not in core files
     bool hardware_writable : 1 = false; // pages were mapped writable since the last protect
     // Pages that may be in the page tables lie in [mapped_start, mapped_end).
     std::uint64_t mapped_start = 0, mapped_end = 0;

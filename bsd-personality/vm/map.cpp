@@ -16,7 +16,8 @@ constexpr std::uint64_t initial_stack = 128 << 10;
 
 /// The entry is plain private anonymous memory, which neighbours may join.
 bool plain(const MapEntry& entry) {
-    return !entry.shared && !entry.stack && !entry.guard && !entry.wired && entry.inherit == Inherit::copy;
+    return !entry.shared && !entry.stack && !entry.guard && !entry.wired && !entry.no_core &&
+           entry.inherit == Inherit::copy;
 }
 
 } // namespace
@@ -47,7 +48,8 @@ std::uint64_t VmSpace::choose_address(const MapRequest& request, std::uint64_t l
 
 // Anonymous memory right behind a like entry joins it: heaps that grow stay one entry.
 bool VmSpace::extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end) {
-    if (request.object != nullptr || request.shared || request.stack || request.guard || wire_future)
+    if (request.object != nullptr || request.shared || request.stack || request.guard || request.no_core ||
+        wire_future)
         return false;
     MapEntry* entry = tree_.floor(start);
     if (entry == nullptr || entry->end != start || !plain(*entry) ||
@@ -105,6 +107,7 @@ SysResult<std::uint64_t> VmSpace::map(const MapRequest& request) {
     entry->stack = request.stack;
     entry->guard = request.guard;
     entry->wired = wire_future && !request.guard;
+    entry->no_core = request.no_core;
     if (request.shared)
         entry->inherit = Inherit::share;
     if (request.object != nullptr) {
@@ -197,6 +200,17 @@ std::uint64_t VmSpace::wired_bytes() const {
         if (entry->wired)
             bytes += entry->end - entry->start;
     return bytes;
+}
+
+SysResult<void> VmSpace::set_no_core(std::uint64_t start, std::uint64_t end, bool no_core) {
+    if (start >= end)
+        return {};
+    if (!reserve_entries(2))
+        return Failure(Errno::enomem);
+    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;
+         entry = entry->next)
+        entry->no_core = no_core;
+    return {};
 }
 
 SysResult<void> VmSpace::discard(std::uint64_t start, std::uint64_t end) {

@@ -187,6 +187,7 @@ bool VmSpace::copy_entry(MapEntry& entry, VmSpace& child) {
     copy->shared = entry.shared;
     copy->stack = entry.stack;
     copy->guard = entry.guard;
+    copy->no_core = entry.no_core;
     if (entry.object != nullptr && !fresh && entry.inherit == Inherit::copy &&
         child.copy_pages(entry, *copy)) {
         // It has its own.

@@ -41,6 +41,7 @@ struct MapRequest {
     bool exclusive = false; // with fixed: ENOMEM if something is there
     bool stack = false;     // fixed: the main stack, which grows down from `address + length`
     bool guard = false;
+    bool no_core = false; // not in core files
     bool below_2g = false;
     std::uint8_t align_shift = vm::page_shift;
 };
@@ -117,6 +118,8 @@ public:
     SysResult<void> protect_maximum(std::uint64_t start, std::uint64_t end, std::uint8_t maximum);
     /// Errors: ENOMEM.
     SysResult<void> set_inherit(std::uint64_t start, std::uint64_t end, vm::Inherit inherit);
+    /// Whether core files leave it out. Errors: ENOMEM.
+    SysResult<void> set_no_core(std::uint64_t start, std::uint64_t end, bool no_core);
     /// MADV_FREE and MADV_DONTNEED of anonymous memory: `discard` gives pages back, which are zeros
     /// afterwards. Errors: ENOMEM (nothing is mapped in part of the range).
     SysResult<void> discard(std::uint64_t start, std::uint64_t end);

@@ -153,6 +153,10 @@ std::size_t Fpu::size() {
     return size;
 }
 
+std::uint64_t Fpu::mask() {
+    return extended_mask();
+}
+
 void Fpu::initialize(std::byte* area) {
     std::memset(area, 0, size());
     area[0] = std::byte{0x7f};

@@ -8,6 +8,8 @@ from box import ROOT, outcomes
 
 # Tests whose results may differ, and why.
 MAY_DIFFER = {
+    "core_files.test_layout": "core files have the times and the extended state of their processes in them",
+    "core_files.test_debugger": "the same",
     "faults.test_memory_hog": "whether mmap refuses or a fault kills depends on how much memory a fault gives, which is the platform's",
     "hooks.test_lefthook": "it prints how many seconds each command took",
 }

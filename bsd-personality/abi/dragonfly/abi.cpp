@@ -2,6 +2,8 @@
 // DragonFly 6 x86_64: addresses, auxiliary vector, error numbers.
 #include "bsd-personality/abi/abi.hpp"
 
+#include "bsd-personality/abi/dragonfly/core_notes.hpp"
+#include "bsd-personality/abi/dragonfly/registers.hpp"
 #include "bsd-personality/abi/dragonfly/signal.hpp"
 #include "bsd-personality/abi/versions.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
@@ -88,6 +90,13 @@ constinit const Abi dragonfly_abi = {
     .signal_return = dragonfly::signal_return,
     .signal_info = dragonfly::signal_info,
     .build_stack = build_stack,
+    .register_set_size = sizeof(dragonfly::RegisterSet),
+    .fill_registers = dragonfly::fill_registers,
+    .set_registers = dragonfly::set_registers,
+    .core_osabi = 0,
+    .core_note_flags = 0,
+    .core_note_align = 0,
+    .put_core_notes = dragonfly::put_core_notes,
 };
 
 } // namespace bsd

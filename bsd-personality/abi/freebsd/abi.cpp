@@ -2,6 +2,8 @@
 // FreeBSD 14 amd64: addresses, auxiliary vector, error numbers.
 #include "bsd-personality/abi/abi.hpp"
 
+#include "bsd-personality/abi/freebsd/core_notes.hpp"
+#include "bsd-personality/abi/freebsd/registers.hpp"
 #include "bsd-personality/abi/freebsd/signal.hpp"
 #include "bsd-personality/abi/versions.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
@@ -109,6 +111,13 @@ constinit const Abi freebsd_abi = {
     .signal_return = freebsd::signal_return,
     .signal_info = freebsd::signal_info,
     .build_stack = build_stack,
+    .register_set_size = sizeof(freebsd::RegisterSet),
+    .fill_registers = freebsd::fill_registers,
+    .set_registers = freebsd::set_registers,
+    .core_osabi = 9,
+    .core_note_flags = 4,
+    .core_note_align = 4,
+    .put_core_notes = freebsd::put_core_notes,
 };
 
 } // namespace bsd

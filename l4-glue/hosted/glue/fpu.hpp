@@ -11,6 +11,8 @@ namespace glue {
 class Fpu {
 public:
     static std::size_t size();
+    // Which parts of the state there are: XCR0.
+    static std::uint64_t mask();
     // Writes the state after reset (FCW 0x37f, MXCSR 0x1f80) into an area.
     static void initialize(std::byte* area);
     // Of the BSD thread that ran last on this vCPU.

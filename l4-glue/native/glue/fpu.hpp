@@ -10,6 +10,8 @@ namespace glue {
 class Fpu {
 public:
     static std::size_t size() { return information().xsave_size; } // 576 and up
+    // Which parts of the state there are: XCR0.
+    static std::uint64_t mask() { return information().xsave_mask; }
     // Writes the state after reset (FCW 0x37f, MXCSR 0x1f80) into an area.
     static void initialize(std::byte* area);
     static void save(std::byte* area) {
