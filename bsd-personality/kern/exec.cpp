@@ -3,6 +3,7 @@
 
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/exec_script.hpp"
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
@@ -245,6 +246,7 @@ void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, VmSpace* space, Vnode
     if (proc.cred->uid == proc.cred->ruid && proc.cred->gid == proc.cred->rgid)
         proc.flags &= ~proc_set_id; // of what the old program did with its ids nothing is left
     release_vfork_parent(proc);
+    note_debug_event(lwp, debug_exec, stop_exec);
     proc.events.notify(0x2000'0000 /* NOTE_EXEC */);
 }
 

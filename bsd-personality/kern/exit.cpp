@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The end of threads and processes, and waiting for it. exit_process() only marks; each thread then leaves
 // its loop, and the last one releases what the process had and turns it into a zombie.
+#include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/job_control.hpp"
 #include "bsd-personality/kern/procdesc.hpp"
@@ -61,6 +62,7 @@ void release_resources(Proc& proc) {
 
 void become_zombie(Proc& proc) {
     leave_terminal(proc);
+    forget_debugger(proc);
     give_away_children(proc);
     proc.pending.discard(~SignalSet{});
     proc.state = ProcState::zombie;
@@ -72,6 +74,8 @@ void become_zombie(Proc& proc) {
         if (first_process_ended)
             first_process_ended(proc.wait_status);
     }
+    if (proc.debug && leaves_no_zombie(proc)) // its debugger does not want to know, but its parent may
+        end_debugging(proc);
     if (proc.descriptor) { // tells its end instead of SIGCHLD
         proc.descriptor->process_ended(proc.wait_status);
         lwkt::wakeup(&proc.parent->children);
@@ -137,6 +141,11 @@ void exit_process(Lwp& lwp, std::uint32_t wait_status) {
 }
 
 void exit_thread(Lwp& lwp) {
+    if (lwp.proc.lwp_count != 1 && lwp.proc.debug && (lwp.proc.debug->events & debug_lwp)) {
+        DebugStop stop;
+        stop.flags = stop_exited;
+        (void)stop_for_debugger(lwp, stop);
+    }
     if (lwp.proc.lwp_count == 1)
         exit_process(lwp, exit_status(0));
     else
@@ -174,11 +183,23 @@ SysResult<WaitResult> wait_for_child(Lwp& lwp, const WaitRequest& request) {
             candidates = true;
             if (child->state == ProcState::zombie && request.exited) {
                 WaitResult result = describe(*child, child->wait_status);
-                if (!request.keep) {
+                if (!request.keep && child->debug && child->debug->original_parent != &parent) {
+                    end_debugging(*child); // the parent hears of it now
+                    if (child->parent == init_process)
+                        destroy_process(*child);
+                    else
+                        report_end(*child);
+                } else if (!request.keep) {
                     parent.child_usage.add(result.self);
                     parent.child_usage.add(result.children);
                     destroy_process(*child);
                 }
+                return result;
+            }
+            if (child->debug && child->debug->reporter && !child->debug->waited && request.trapped) {
+                child->debug->waited = !request.keep;
+                WaitResult result = describe(*child, stopped_status(child->stop_signal));
+                result.trapped = true;
                 return result;
             }
             if ((child->flags & proc_stop_report) && request.stopped) {
@@ -192,7 +213,7 @@ SysResult<WaitResult> wait_for_child(Lwp& lwp, const WaitRequest& request) {
                 return describe(*child, continued_status);
             }
         }
-        if (!candidates)
+        if (!candidates && !has_debugged_child(parent))
             return Failure(Errno::echild);
         if (request.no_hang)
             return WaitResult{};

@@ -3,6 +3,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/cpuset.hpp"
+#include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/procdesc.hpp"
 #include "bsd-personality/kern/reaper.hpp"
@@ -150,7 +151,18 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
     pid_t pid = child.pid;
     parent.events.notify(0x4000'0000 /* NOTE_FORK */, pid);
     watch_cpu_limit(child);
+    if (parent.debug && (parent.debug->events & debug_fork)) {
+        // Without memory for it the child runs on its own, and the debugger is told all the same.
+        if (begin_debugging(child, *parent.parent).ok()) {
+            child.debug->events = parent.debug->events;
+            note_debug_event(thread, debug_fork, stop_child | stop_call_exit);
+        }
+        note_debug_event(lwp, debug_fork,
+                         unsigned{stop_forked} | (request.wait_for_exec ? unsigned{stop_vforked} : 0u), pid);
+    }
     start_lwp(thread);
+    if (request.wait_for_exec && lwp.debug_flags)
+        report_debug_events(lwp); // before it waits
 
     // The child can end and be waited for by another thread at any sleep: look it up again by number. A
     // parent that is being ended itself stops waiting.
@@ -163,6 +175,8 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
         else
             lwkt::tsleep(&child.flags, lwkt::sleep_interruptible, "vfork");
     }
+    if (request.wait_for_exec)
+        note_debug_event(lwp, debug_vfork, stop_vfork_done);
     return pid;
 }
 

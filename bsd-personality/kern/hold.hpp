@@ -17,7 +17,7 @@ void release_threads(Lwp& lwp);
 /// Whether the calling thread may not go on to user mode now.
 inline bool must_hold(const Lwp& lwp) {
     const Proc& proc = lwp.proc;
-    return (proc.flags & proc_stopped) || (proc.holder && proc.holder != &lwp);
+    return (proc.flags & proc_stopped) || lwp.debug_suspended || (proc.holder && proc.holder != &lwp);
 }
 /// Stands still until something happens: look again whether must_hold().
 void hold(Lwp& lwp);

@@ -2,9 +2,11 @@
 // Threads of processes: making, finding, notifying and ending them. The last one that leaves takes the
 // process's resources with it (kern/exit.cpp).
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/sleep.hpp"
+#include "bsd-personality/kern/trace.hpp"
 #include "glue/fpu.hpp"
 #include "lwkt/slab.hpp"
 
@@ -79,6 +81,7 @@ SysResult<Lwp*> create_lwp(Proc& proc) {
     glue::Fpu::initialize(lwp->fpu);
     lwp->thread->owner = lwp;
     lwp->tid = fresh_tid();
+    lwp->observers = tracing ? observe_truss : 0;
     bucket(lwp->tid).push_front(lwp);
     proc.lwps.push_back(lwp);
     proc.lwp_count++;
@@ -102,6 +105,10 @@ void start_lwp(Lwp& lwp) {
     if (flags & proc_stopped)
         __atomic_fetch_or(&lwp.ast, ast_stop, __ATOMIC_SEQ_CST);
     leave_rest(*lwp.proc.vmspace);
+    if (lwp.proc.lwp_count > 1)
+        note_debug_event(lwp, debug_lwp, stop_born);
+    if (lwp.proc.debug)
+        update_observers(lwp.proc);
     lwp.held = false;
     if (must_hold(lwp))
         set_ast(lwp, ast_stop);

@@ -3,6 +3,7 @@
 #include "bsd-personality/kern/proc.hpp"
 
 #include "bsd-personality/kern/cpuset.hpp"
+#include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/jail.hpp"
 #include "bsd-personality/kern/job_control.hpp"
 #include "bsd-personality/kern/procdesc.hpp"
@@ -93,6 +94,7 @@ void recharge_process(Proc& proc, std::uint32_t uid) {
 }
 
 void destroy_process(Proc& proc) {
+    end_debugging(proc);
     if (proc.charged)
         release_user(proc.charged_uid, UserResource::processes, 1);
     if (proc.descriptor)

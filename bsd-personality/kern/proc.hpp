@@ -21,6 +21,8 @@ namespace bsd {
 
 class VmSpace;
 struct CpuSet;
+struct DebugState;
+struct DebugStop;
 struct Abi;
 struct UmtxWaiter;
 struct PriorityLoan;
@@ -66,6 +68,15 @@ enum AstBit : std::uint32_t {
     ast_suspend = 8,       // thr_suspend'ed at creation
     ast_restore_mask = 16, // sigsuspend and the like: put Lwp::saved_mask back after delivery
     ast_resched = 32,      // its priority or affinity was changed
+    ast_debug = 64,        // something happened to it that its debugger wants to know: kern/debug.hpp
+};
+
+/// Who looks at each system call of a thread; bits of Lwp::observers.
+enum ObserverBit : std::uint8_t {
+    observe_truss = 1, // kern/trace.hpp
+    observe_entry = 2, // its debugger, which stops it there
+    observe_exit = 4,
+    observe_step = 8, // its debugger lets it go on by one instruction
 };
 
 inline constexpr std::uint64_t no_fast_block = ~std::uint64_t{0};
@@ -96,12 +107,18 @@ struct Lwp : Schedulable {
     std::uint64_t restart_rax = 0;            // number to restart with
     SignalInfo fault;                         // a synchronous fault to deliver; signal 0: none
     std::uint64_t fast_block = no_fast_block; // address of its word of sigfastblock(2)
+    bool fault_reported = false;   // the debugger has seen it, and wants it delivered
+    bool debug_suspended = false;  // its debugger keeps it from running
+    std::uint16_t debug_flags = 0; // StopFlag: what it is to stop for
+    pid_t debug_child = 0;
+    DebugStop* stop = nullptr; // while it is stopped for its debugger
 
     PriorityLoan* loan = nullptr;       // while it waits for a mutex and lends its priority
     Ceiling* ceilings = nullptr;        // of protected mutexes that it holds
     UmtxWaiter* umtx = nullptr;         // while it sleeps in umtx
     std::uint64_t robust_lists[3] = {}; // offsets given to UMTX_OP_ROBUST_LISTS
     bool wake_flag = false;             // thr_wake came
+    std::uint8_t observers = 0;         // ObserverBit; atomic: set under giant, read by the thread without it
     bool held = true;                   // stands still: not started yet, or kern/hold.hpp
     std::uint64_t exit_address = 0;     // DragonFly: word to clear or store at exit
     std::uint64_t exit_store = 0;
@@ -144,8 +161,9 @@ struct Proc {
     Pgrp* pgrp = nullptr;
     List<Lwp, &Lwp::in_proc> lwps;
     unsigned lwp_count = 0;
-    Lwp* single = nullptr; // with proc_single: the thread that stays
-    Lwp* holder = nullptr; // the thread that holds the others: kern/hold.hpp
+    Lwp* single = nullptr;       // with proc_single: the thread that stays
+    DebugState* debug = nullptr; // while it is debugged: kern/debug.hpp
+    Lwp* holder = nullptr;       // the thread that holds the others: kern/hold.hpp
 
     VmSpace* vmspace = nullptr; // shared during vfork and after rfork(RFMEM)
     FileTable* files = nullptr; // shared after rfork without RFFDG
@@ -264,7 +282,7 @@ void release_vfork_parent(Proc& proc);
 struct WaitRequest {
     enum class Which : std::uint8_t { any, pid, group } which = Which::any;
     pid_t id = 0;
-    bool no_hang = false, exited = true, stopped = false, continued = false, keep = false;
+    bool no_hang = false, exited = true, stopped = false, continued = false, trapped = false, keep = false;
     bool clones =
         false; // WLINUXCLONE: children with another exit_signal than SIGCHLD, instead of those with it
 };
@@ -272,6 +290,7 @@ struct WaitResult {
     pid_t pid = 0; // 0: none yet (no_hang)
     std::uint32_t status = 0;
     std::uint32_t uid = 0;
+    bool trapped = false; // the stop is its debugger's
     Usage self, children;
 };
 /// Errors: ECHILD, ERESTART.

@@ -4,6 +4,7 @@
 
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/core.hpp"
+#include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/proc.hpp"
 #include "lwkt/slab.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -71,7 +72,7 @@ Lwp* choose_thread(Proc& proc, int signal) {
     for (Lwp* lwp = proc.lwps.first(); lwp; lwp = proc.lwps.next(lwp)) {
         if (lwp->waiting.has(signal))
             return lwp;
-        if (!found && !lwp->mask.has(signal) && !(lwp->ast & ast_exit))
+        if (!found && !lwp->mask.has(signal) && !(lwp->ast & ast_exit) && !lwp->debug_suspended)
             found = lwp;
     }
     return found;
@@ -93,8 +94,10 @@ bool prepare(Proc& proc, int signal, bool waited_for) {
             lwp->pending.discard(SignalSet::of(sigcont));
     } else if (signal == sigkill) {
         continue_process(proc, false);
+        if (proc.holder) // it sleeps until the others stand still, or for its debugger
+            set_ast(*proc.holder, ast_signal);
     }
-    return waited_for || !is_ignored(proc, signal);
+    return waited_for || proc.debug || !is_ignored(proc, signal);
 }
 
 SignalSet unmasked(const Lwp& lwp) {
@@ -209,8 +212,30 @@ void post_fault(Lwp& lwp, const SignalInfo& info) {
     set_ast(lwp, ast_signal);
 }
 
+bool settle_with_debugger(Lwp& lwp) {
+    Proc& proc = lwp.proc;
+    bool stopped = false;
+    while (proc.debug && !lwp.fault.signal && !(lwp.ast & ast_exit)) {
+        int signal = deliverable(lwp).first();
+        if (signal == 0 || signal == sigkill)
+            break;
+        SignalInfo info =
+            lwp.pending.set().has(signal) ? lwp.pending.take(signal) : proc.pending.take(signal);
+        stopped = true;
+        if (!ask_debugger(lwp, info) || is_ignored(proc, info.signal))
+            continue;
+        lwp.fault = info;
+        lwp.fault_reported = true;
+    }
+    return stopped;
+}
+
+void resume_stopped(Proc& proc) {
+    continue_process(proc, false);
+}
+
 bool signal_pending(Lwp& lwp) {
-    if (lwp.ast & ast_exit)
+    if ((lwp.ast & ast_exit) || lwp.fault.signal)
         return true;
     SignalSet candidates = deliverable(lwp);
     while (int signal = candidates.first()) {
@@ -281,6 +306,8 @@ void deliver_signals(Lwp& lwp) {
         if (lwp.ast & ast_exit)
             return;
         SignalInfo info;
+        bool reported = lwp.fault_reported;
+        lwp.fault_reported = false;
         if (lwp.fault.signal) {
             info = lwp.fault;
             lwp.fault.signal = 0;
@@ -291,6 +318,14 @@ void deliver_signals(Lwp& lwp) {
                 mark_fast_block(lwp);
             break;
         }
+        if (proc.debug && !reported && info.signal != sigkill) {
+            if (!ask_debugger(lwp, info))
+                continue;
+            if (lwp.mask.has(info.signal)) { // another one than it was
+                lwp.pending.add(info);
+                continue;
+            }
+        }
         int signal = info.signal;
         std::uint64_t handler = proc.actions[signal].handler;
         if (handler != sig_dfl && handler != sig_ign) {
@@ -298,8 +333,8 @@ void deliver_signals(Lwp& lwp) {
         } else if (is_ignored(proc, signal)) {
             continue;
         } else if (stop_signals.has(signal)) {
-            if (signal != sigstop && proc.pgrp->orphaned)
-                continue; // nobody would ever continue it
+            if (proc.debug || (signal != sigstop && proc.pgrp->orphaned))
+                continue; // its debugger has stopped it, or nobody would ever continue it
             stop_process(lwp, signal);
             break;
         } else {

@@ -256,6 +256,11 @@ void post_fault(Lwp& lwp, const SignalInfo& info);
 /// May the calling thread be interrupted now? True when a signal waits that is neither blocked nor ignored,
 /// or the thread must exit. To be asked after an interruptible sleep and before one.
 bool signal_pending(Lwp& lwp);
+/// Before a sleep of a process that is debugged: its debugger is asked about signals that would end the
+/// sleep. What is to be delivered is left in lwp.fault. True: it slept meanwhile.
+bool settle_with_debugger(Lwp& lwp);
+/// A process that job control has stopped goes on, without a word to anybody.
+void resume_stopped(Proc& proc);
 /// What a restartable call answers after an interruptible sleep returned Wake::interrupted.
 inline constexpr Errno interrupted = Errno::erestart;
 

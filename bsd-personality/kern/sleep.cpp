@@ -31,7 +31,9 @@ bool stand_still(Lwp& lwp) {
 
 SysResult<bool> interruptible_sleep(Lwp& lwp, const void* ident, const char* wmesg,
                                     lwkt::Nanoseconds deadline) {
-    bool stood = (lwp.ast & ast_stop) && stand_still(lwp);
+    bool stood = lwp.proc.debug && settle_with_debugger(lwp);
+    if ((lwp.ast & ast_stop) && stand_still(lwp))
+        stood = true;
     if (signal_pending(lwp))
         return Failure(interrupted_call(lwp));
     if (stood)
@@ -44,7 +46,7 @@ SysResult<bool> interruptible_sleep(Lwp& lwp, const void* ident, const char* wme
         return true;
     if (how == lwkt::Wake::timed_out)
         return false;
-    if (signal_pending(lwp))
+    if (!lwp.proc.debug && signal_pending(lwp))
         return Failure(interrupted_call(lwp));
     return true; // the interruption was meant for an earlier sleep: the caller looks again
 }

@@ -289,7 +289,7 @@ constexpr SysctlNode nodes[] = {
     {"p1003_1b.sigqueue_max", {9, 23}, 2, 0, 'I', integer<128>},
     {"p1003_1b.timer_max", {9, 24}, 2, 0, 'I', integer<32>},
     {"security.bsd.stack_guard_page", {14, 1000, 1}, 3, fb, 'I', integer<1>},
-    {"security.bsd.unprivileged_proc_debug", {14, 1000, 2}, 3, fb, 'I', integer<0>},
+    {"security.bsd.unprivileged_proc_debug", {14, 1000, 2}, 3, fb, 'I', integer<1>},
     {"security.jail.jailed", {14, 1001, 1}, 3, fb, 'I', integer<1>},
     {"jail.jailed", {1000, 1}, 2, df, 'I', integer<1>},
 };

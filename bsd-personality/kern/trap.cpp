@@ -10,6 +10,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/counters.hpp"
 #include "bsd-personality/kern/cpu.hpp"
+#include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/timekeep.hpp"
@@ -84,14 +85,24 @@ bool call_shared_mode(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, 
     return true;
 }
 
-// Every call is made exclusively then, also those that need not.
-[[gnu::noinline]] void traced_call(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift) {
+// The one place where calls are looked at: by who traces the jail, and by the process's debugger. Every call
+// is made exclusively then, also those that need not.
+[[gnu::noinline]] void observed_call(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift,
+                                     std::uint32_t number) {
     lwkt::TokenGuard guard(giant);
     (void)fetch_stack_words(lwp, entry, call, shift); // reported by call_handler
-    TracedCall traced(lwp, entry, call);
+    CallStop stop(lwp, entry, call, number);
+    stop.enter();
+    if (lwp.observers & observe_truss) {
+        TracedCall traced(lwp, entry, call);
+        auto result = call_handler(lwp, entry, call, shift);
+        finish_call(lwp, result);
+        traced.finish(result);
+        return stop.leave(result);
+    }
     auto result = call_handler(lwp, entry, call, shift);
     finish_call(lwp, result);
-    traced.finish(result);
+    stop.leave(result);
 }
 
 // True: upcalls are still off.
@@ -113,14 +124,15 @@ bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
         return false;
     }
     SystemCall call(lwp.frame, shift);
-    if (entry->flags & call_nogiant && !tracing) {
+    std::uint8_t observers = __atomic_load_n(&lwp.observers, __ATOMIC_RELAXED);
+    if (entry->flags & call_nogiant && !observers) {
         finish_call(lwp, entry->handler(lwp, call));
         return true;
     }
     vcpu.enable_upcalls();
     lwp.cpu_time.leave_user(glue::Clock::ticks(), lwp.thread->switches);
-    if (tracing) [[unlikely]] {
-        traced_call(lwp, *entry, call, shift);
+    if (observers) [[unlikely]] {
+        observed_call(lwp, *entry, call, shift, number);
     } else if (!(entry->flags & call_shared) || !call_shared_mode(lwp, *entry, call, shift)) {
         lwkt::TokenGuard guard(giant);
         finish_call(lwp, call_handler(lwp, *entry, call, shift));
@@ -144,6 +156,10 @@ bool return_to_user(Lwp& lwp) {
         if ((bits & ast_suspend) || must_hold(lwp)) {
             hold(lwp);
             __atomic_fetch_or(&lwp.ast, ast_signal, __ATOMIC_SEQ_CST);
+            continue;
+        }
+        if (__atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_debug}, __ATOMIC_SEQ_CST) & ast_debug) {
+            report_debug_events(lwp);
             continue;
         }
         deliver_signals(lwp);

@@ -83,6 +83,7 @@ SysResult<Return> sys_wait4(Lwp& lwp, const SystemCall& call) {
     request.no_hang = (options & w_nohang) != 0;
     request.stopped = (options & w_untraced) != 0;
     request.continued = (options & w_continued) != 0;
+    request.trapped = true;
     request.keep = (options & w_nowait) != 0;
     request.clones = (options & w_linux_clone) != 0;
     WaitResult result = TRY(wait_for_child(lwp, request));
@@ -121,6 +122,7 @@ SysResult<Return> sys_wait6(Lwp& lwp, const SystemCall& call) {
     request.exited = (options & w_exited) != 0;
     request.stopped = (options & w_untraced) != 0;
     request.continued = (options & w_continued) != 0;
+    request.trapped = (options & w_trapped) != 0;
     request.keep = (options & w_nowait) != 0;
     request.clones = (options & w_linux_clone) != 0;
     WaitResult result = TRY(wait_for_child(lwp, request));
@@ -138,6 +140,7 @@ SysResult<Return> sys_wait6(Lwp& lwp, const SystemCall& call) {
             info.pid = result.pid;
             info.uid = result.uid;
             info.code = result.status == 0x13           ? cld_continued
+                        : result.trapped                ? cld_trapped
                         : low == 0x7f                   ? cld_stopped
                         : low && (result.status & 0x80) ? cld_dumped
                         : low                           ? cld_killed

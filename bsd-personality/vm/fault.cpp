@@ -263,6 +263,24 @@ std::byte* VmSpace::translate_slow(std::uint64_t address, bool write) {
     return frame.pointer() + (address & page_mask);
 }
 
+std::byte* VmSpace::translate_for_debugger(std::uint64_t address, bool write) {
+    MapEntry* entry = address < user_address_end ? lookup(address) : nullptr;
+    if (entry == nullptr || entry->protection == protection_none)
+        return nullptr;
+    if (write && (entry->protection & protection_write) == 0 &&
+        (entry->shared || (entry->max_protection & protection_write) == 0))
+        return nullptr;
+    Frame frame;
+    Run filled;
+    std::uint64_t page = round_down(address);
+    if (resolve(*entry, page, write, frame, filled) != FaultResult::done)
+        return nullptr;
+    if (filled.pages != 0 && map_window(*entry, page, frame, filled) != FaultResult::done)
+        return nullptr;
+    forget_translation(page);
+    return frame.pointer() + (address & page_mask);
+}
+
 // The main stack grows into the free room below it, as far as RLIMIT_STACK allows, and keeps a page away from
 // what is mapped there.
 MapEntry* VmSpace::grow_stack(std::uint64_t address) {

@@ -103,6 +103,9 @@ public:
         const Translation& cached = translation(lwkt::current_cpu(), address);
         return cached.tag == ((address & ~vm::page_mask) | 1) && (!write || cached.writable);
     }
+    /// For a debugger: also what the process itself may not write to (that is copied first, if it is private
+    /// memory), but nothing that it may not access at all.
+    std::byte* translate_for_debugger(std::uint64_t address, bool write);
     /// The pages that can be at hand at once, if they lie one after the other.
     static constexpr unsigned translation_slots = 32;
 
