@@ -4,6 +4,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/hold.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/reaper.hpp"
 #include "lwkt/slab.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -194,7 +195,7 @@ void update_observers(Proc& proc) {
 }
 
 CallStop::CallStop(Lwp& lwp, const SystemCallEntry& entry, const SystemCall& call, std::uint32_t number)
-    : lwp_(lwp) {
+    : lwp_(lwp), entry_(entry) {
     stop_.call = number;
     stop_.argument_count = least<std::uint32_t>(entry.words, most_arguments);
     stop_.arguments = arguments_;
@@ -203,6 +204,8 @@ CallStop::CallStop(Lwp& lwp, const SystemCallEntry& entry, const SystemCall& cal
 }
 
 void CallStop::enter() {
+    if (lwp_.observers & observe_ktrace)
+        ktrace_call(lwp_, stop_.call, arguments_, stop_.argument_count);
     if (!(lwp_.observers & observe_entry))
         return;
     stop_.flags = stop_call_entry;
@@ -211,6 +214,10 @@ void CallStop::enter() {
 
 void CallStop::leave(const SysResult<Return>& result) {
     constexpr std::uint64_t trap_flag = 0x100;
+    if ((lwp_.observers & observe_ktrace) && !(lwp_.ast & ast_exit)) { // exit does not return
+        ktrace_arguments(lwp_, entry_, arguments_, stop_.argument_count, result);
+        ktrace_return(lwp_, stop_.call, result);
+    }
     if ((lwp_.observers & observe_exit) && !(lwp_.ast & ast_exit)) {
         stop_.flags = static_cast<std::uint16_t>(stop_call_exit | lwp_.debug_flags);
         stop_.child = lwp_.debug_child;

@@ -92,6 +92,7 @@ public:
 private:
     static constexpr unsigned most_arguments = 8;
     Lwp& lwp_;
+    const SystemCallEntry& entry_;
     DebugStop stop_;
     std::uint64_t arguments_[most_arguments];
 };

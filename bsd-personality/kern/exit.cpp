@@ -4,6 +4,7 @@
 #include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/hold.hpp"
 #include "bsd-personality/kern/job_control.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/procdesc.hpp"
 #include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
@@ -156,6 +157,7 @@ void finish_lwp(Lwp& lwp) {
     Proc& proc = lwp.proc;
     umtx_thread_exit(lwp);
     if (proc.lwp_count == 1) {
+        ktrace_exit(lwp);
         release_resources(proc); // may sleep
         retire_lwp(lwp);
         become_zombie(proc);

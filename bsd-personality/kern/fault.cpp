@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsd-personality/kern/counters.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/trace.hpp"
 #include "bsd-personality/kern/trap.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
@@ -77,7 +78,17 @@ void page_fault(Lwp& lwp) {
     SignalInfo info;
     info.address = registers.fault_address;
     info.trap_number = page_fault_trap;
-    switch (lwp.proc.vmspace->fault(registers.fault_address, access)) {
+    if (ktrace_wants(lwp, Ktr::fault))
+        ktrace_fault(lwp, registers.fault_address,
+                     access == glue::Access::execute ? 4u
+                     : access == glue::Access::write ? 2u
+                                                     : 1u);
+    FaultResult result = lwp.proc.vmspace->fault(registers.fault_address, access);
+    if (ktrace_wants(lwp, Ktr::fault_end)) {
+        constexpr int codes[] = {0, 1, 2, 12, 6}; // KERN_ numbers by FaultResult
+        ktrace_fault_end(lwp, codes[static_cast<unsigned>(result)]);
+    }
+    switch (result) {
     case FaultResult::done:
         return;
     case FaultResult::no_mapping:

@@ -5,6 +5,7 @@
 #include "bsd-personality/kern/cpuset.hpp"
 #include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/hold.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/procdesc.hpp"
 #include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
@@ -146,6 +147,7 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
     child.state = ProcState::alive;
     if (request.descriptor)
         request.descriptor->attach(child);
+    ktrace_fork(parent, child);
     if (request.wait_for_exec)
         child.flags |= proc_vfork_wait;
     pid_t pid = child.pid;

@@ -81,7 +81,8 @@ SysResult<Lwp*> create_lwp(Proc& proc) {
     glue::Fpu::initialize(lwp->fpu);
     lwp->thread->owner = lwp;
     lwp->tid = fresh_tid();
-    lwp->observers = tracing ? observe_truss : 0;
+    lwp->observers =
+        static_cast<std::uint8_t>((tracing ? observe_truss : 0) | (proc.ktrace ? observe_ktrace : 0));
     bucket(lwp->tid).push_front(lwp);
     proc.lwps.push_back(lwp);
     proc.lwp_count++;

@@ -21,6 +21,7 @@ namespace bsd {
 
 class VmSpace;
 struct CpuSet;
+class KtraceFile;
 struct DebugState;
 struct DebugStop;
 struct Abi;
@@ -77,6 +78,7 @@ enum ObserverBit : std::uint8_t {
     observe_entry = 2, // its debugger, which stops it there
     observe_exit = 4,
     observe_step = 8, // its debugger lets it go on by one instruction
+    observe_ktrace = 16,
 };
 
 inline constexpr std::uint64_t no_fast_block = ~std::uint64_t{0};
@@ -161,9 +163,11 @@ struct Proc {
     Pgrp* pgrp = nullptr;
     List<Lwp, &Lwp::in_proc> lwps;
     unsigned lwp_count = 0;
-    Lwp* single = nullptr;       // with proc_single: the thread that stays
-    DebugState* debug = nullptr; // while it is debugged: kern/debug.hpp
-    Lwp* holder = nullptr;       // the thread that holds the others: kern/hold.hpp
+    Lwp* single = nullptr;        // with proc_single: the thread that stays
+    DebugState* debug = nullptr;  // while it is debugged: kern/debug.hpp
+    KtraceFile* ktrace = nullptr; // while it is traced: kern/ktrace.hpp
+    std::uint32_t ktrace_points = 0;
+    Lwp* holder = nullptr; // the thread that holds the others: kern/hold.hpp
 
     VmSpace* vmspace = nullptr; // shared during vfork and after rfork(RFMEM)
     FileTable* files = nullptr; // shared after rfork without RFFDG

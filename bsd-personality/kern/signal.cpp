@@ -5,6 +5,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/core.hpp"
 #include "bsd-personality/kern/debug.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/proc.hpp"
 #include "lwkt/slab.hpp"
 #include "lwkt/sleepqueue.hpp"
@@ -96,6 +97,9 @@ bool prepare(Proc& proc, int signal, bool waited_for) {
         continue_process(proc, false);
         if (proc.holder) // it sleeps until the others stand still, or for its debugger
             set_ast(*proc.holder, ast_signal);
+        for (Lwp* lwp = proc.lwps.first(); lwp; lwp = proc.lwps.next(lwp))
+            lwp->debug_suspended = false;
+        lwkt::wakeup(&proc.stop_signal);
     }
     return waited_for || proc.debug || !is_ignored(proc, signal);
 }
@@ -285,6 +289,8 @@ void call_handler(Lwp& lwp, const SignalInfo& info) {
     if (__atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_restore_mask}, __ATOMIC_SEQ_CST) & ast_restore_mask)
         return_mask = lwp.saved_mask;
     settle_restart(lwp, (action.flags & sa_restart) != 0);
+    if (ktrace_wants(lwp, Ktr::signal))
+        ktrace_signal(lwp, info, action.handler, return_mask);
     lwp.proc.usage.signals++;
     if (!lwp.proc.abi->send_signal(lwp, action, info, return_mask)) {
         exit_process(lwp, signal_status(sigill, false)); // no stack to deliver it on
@@ -338,6 +344,8 @@ void deliver_signals(Lwp& lwp) {
             stop_process(lwp, signal);
             break;
         } else {
+            if (ktrace_wants(lwp, Ktr::signal))
+                ktrace_signal(lwp, info, sig_dfl, lwp.mask);
             exit_process(lwp, signal_status(signal, dumps_core(signal) && dump_core(lwp, info)));
             return;
         }

@@ -2,6 +2,7 @@
 #include "bsd-personality/kern/sleep.hpp"
 
 #include "bsd-personality/kern/hold.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 
 namespace bsd {
 
@@ -40,7 +41,12 @@ SysResult<bool> interruptible_sleep(Lwp& lwp, const void* ident, const char* wme
         return true;
     lwp.cpu_time.voluntary_switches++;
     lwp.cpu_time.stop(glue::Clock::ticks(), lwp.thread->switches);
+    if (ktrace_wants(lwp,
+                     Ktr::context_switch)) // a trace file is written to without a sleep: nothing is missed
+        ktrace_switch(lwp, true, wmesg);
     lwkt::Wake how = lwkt::tsleep(ident, lwkt::sleep_interruptible, wmesg, deadline);
+    if (ktrace_wants(lwp, Ktr::context_switch))
+        ktrace_switch(lwp, false, wmesg);
     lwp.cpu_time.start(glue::Clock::ticks(), lwp.thread->switches);
     if (how == lwkt::Wake::woken)
         return true;

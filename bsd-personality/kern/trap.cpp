@@ -12,6 +12,7 @@
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/debug.hpp"
 #include "bsd-personality/kern/hold.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/timekeep.hpp"
 #include "bsd-personality/kern/trace.hpp"
@@ -85,8 +86,8 @@ bool call_shared_mode(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, 
     return true;
 }
 
-// The one place where calls are looked at: by who traces the jail, and by the process's debugger. Every call
-// is made exclusively then, also those that need not.
+// The one place where calls are looked at: by who traces the jail, by ktrace, and by the process's debugger.
+// Every call is made exclusively then, also those that need not.
 [[gnu::noinline]] void observed_call(Lwp& lwp, const SystemCallEntry& entry, SystemCall& call, unsigned shift,
                                      std::uint32_t number) {
     lwkt::TokenGuard guard(giant);
@@ -120,6 +121,10 @@ bool system_call(Lwp& lwp, glue::Vcpu& vcpu) {
         vcpu.enable_upcalls();
         lwkt::TokenGuard guard(giant);
         count_unknown_call(lwp, number, entry ? entry->name : nullptr);
+        if (lwp.observers & observe_ktrace) {
+            ktrace_call(lwp, number, nullptr, 0);
+            ktrace_return(lwp, number, Failure(Errno::enosys));
+        }
         finish_call(lwp, Failure(Errno::enosys));
         return false;
     }
@@ -158,7 +163,8 @@ bool return_to_user(Lwp& lwp) {
             __atomic_fetch_or(&lwp.ast, ast_signal, __ATOMIC_SEQ_CST);
             continue;
         }
-        if (__atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_debug}, __ATOMIC_SEQ_CST) & ast_debug) {
+        if (bits & ast_debug) {
+            __atomic_fetch_and(&lwp.ast, ~std::uint32_t{ast_debug}, __ATOMIC_SEQ_CST);
             report_debug_events(lwp);
             continue;
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // __sysctl, __sysctlbyname, getrandom.
 #include "bsd-personality/kern/sysctl.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/sys/file_arguments.hpp"
@@ -19,6 +20,8 @@ SysResult<Return> answer(Lwp& lwp, const SysctlNode* node, const std::int32_t* m
     std::uint64_t capacity = 0;
     if (old_length.value != 0)
         capacity = TRY(copyin<std::uint64_t>(space, old_length));
+    if (ktrace_wants(lwp, Ktr::sysctl))
+        ktrace_write(lwp, Ktr::sysctl, {node->name, text(node->name).size});
     SysctlRequest request(lwp, old_value, capacity, new_value, new_size);
     TRY(ask_sysctl(*node, mib, depth, request));
     if (old_length.value != 0)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/proc.hpp"
 #include "bsd-personality/vfs/vnode_file.hpp"
 #include "bsd-personality/vm/usermem.hpp"
@@ -178,6 +179,7 @@ SysResult<void> PathBuffer::copy_in(Lwp& lwp, glue::UserAddress from) {
 
 SysResult<void> namei(Lwp& lwp, int directory_fd, Text path, unsigned flags, LookupResult& result) {
     Proc& proc = lwp.proc;
+    ktrace_path(lwp, path);
     Vnode* start = proc.cwd.get();
     if (directory_fd != at_fdcwd && (path.size == 0 || path[0] != '/')) {
         File* file = TRY(proc.files->find(directory_fd));

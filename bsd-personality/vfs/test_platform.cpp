@@ -5,6 +5,7 @@
 
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/jail.hpp"
+#include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/time.hpp"
 #include "bsd-personality/kern/trace.hpp"
@@ -81,6 +82,7 @@ Pgrp* find_process_group(pid_t) {
 }
 void post_kernel_signal(Proc&, int) {}
 void trace_doorbell() {}
+void ktrace_write(Lwp&, Ktr, KtracePart, KtracePart) {}
 void post_kernel_signal(Pgrp&, int) {}
 ProcessTime process_time(const Proc&) {
     return {};

@@ -19,6 +19,7 @@ import debugging
 import faults
 import hooks
 import idle
+import ktrace
 import processes
 import programs
 import same
@@ -36,7 +37,7 @@ def main():
     wanted = sys.argv[1:]
     passed, failed, skipped = 0, [], 0
     for box.platform in ("native", "hosted"):
-        for module in (bad_input, core_files, debugging, faults, hooks, idle, processes, programs, scheduling, terminals, trace, work):
+        for module in (bad_input, core_files, debugging, faults, hooks, idle, ktrace, processes, programs, scheduling, terminals, trace, work):
             for function, test in inspect.getmembers(module, inspect.isfunction):
                 name = f"{box.platform}.{module.__name__}.{function}"
                 if not function.startswith("test_") or (wanted and not any(w in name for w in wanted)):
