@@ -99,7 +99,9 @@ void forget_debugger(Proc& debugger) {
         end_debugging(*proc);
         if (proc->state == ProcState::alive)
             post_kernel_signal(*proc, sigkill);
-        else if (proc->parent)
+        else if (proc->parent == init_process) // which does not wait
+            destroy_process(*proc);
+        else
             report_end(*proc);
     }
 }

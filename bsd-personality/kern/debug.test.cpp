@@ -106,5 +106,22 @@ TEST_F(Debugging, ADebuggersEndKillsWhatItDebugs) {
     EXPECT_TRUE(child.pending.set().has(sigkill));
 }
 
+// What a debugger never waited for, and nobody else will, goes with it.
+TEST_F(Debugging, AZombieOfADebuggerThatEndsIsInitsAndGone) {
+    Proc& middle = fork();
+    Proc& child = *find_process(TRY_VALUE(fork_process(*middle.lwps.first(), {})));
+    Proc& debugger = fork();
+    ASSERT_TRUE(begin_debugging(child, debugger).ok());
+    exit_process(*middle.lwps.first(), 0);
+    leave(*middle.lwps.first());
+    pid_t pid = child.pid;
+    exit_process(*child.lwps.first(), 0);
+    leave(*child.lwps.first());
+    EXPECT_NE(find_process(pid), nullptr);
+    exit_process(*debugger.lwps.first(), 0);
+    leave(*debugger.lwps.first());
+    EXPECT_EQ(find_process(pid), nullptr);
+}
+
 } // namespace
 } // namespace bsd

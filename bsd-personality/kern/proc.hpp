@@ -109,9 +109,9 @@ struct Lwp : Schedulable {
     std::uint64_t restart_rax = 0;            // number to restart with
     SignalInfo fault;                         // a synchronous fault to deliver; signal 0: none
     std::uint64_t fast_block = no_fast_block; // address of its word of sigfastblock(2)
-    bool fault_reported = false;   // the debugger has seen it, and wants it delivered
-    bool debug_suspended = false;  // its debugger keeps it from running
-    std::uint16_t debug_flags = 0; // StopFlag: what it is to stop for
+    bool fault_reported = false;              // the debugger has seen it, and wants it delivered
+    bool debug_suspended = false;             // its debugger keeps it from running
+    std::uint16_t debug_flags = 0;            // StopFlag: what it is to stop for
     pid_t debug_child = 0;
     DebugStop* stop = nullptr; // while it is stopped for its debugger
 
