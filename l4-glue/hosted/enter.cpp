@@ -363,6 +363,13 @@ Trap Vcpu::take_trap(Space& space, unsigned cpu) {
         context_.vector = abi::vector_system_call;
         return Trap::system_call;
     }
+    // Linux lets this one number pass every filter since 6.14 (uretprobe), and answers it by a signal.
+    if (signal == SIGILL && reason.si_code == SI_KERNEL) {
+        constexpr std::uint64_t passed_number = 335;
+        context_.rax = passed_number;
+        context_.vector = abi::vector_system_call;
+        return Trap::system_call;
+    }
     if (signal == SIGUSR1 || signal == SIGSYS)
         return deadline_ != no_deadline && Clock::ticks() >= deadline_ && !pending() ? Trap::deadline
                                                                                      : Trap::event;

@@ -22,9 +22,9 @@ static long file_size;
 static long ktrace(int operation, u32 points, long pid) {
     return call(call_ktrace, FILE, operation, points, pid);
 }
-// By way of __syscall: Linux has a call of utrace's number (uretprobe) that escapes seccomp, and so the hosted platform.
+// Its number is the one that Linux lets pass every filter (uretprobe), which the hosted platform has to notice.
 static long utrace(const void* data, word size) {
-    return call6(198, call_utrace, (word)data, size, 0, 0, 0);
+    return call(call_utrace, data, size, 0);
 }
 static void make_file(void) {
     call(call_close, call(call_open, FILE, 0x601, 0644));
