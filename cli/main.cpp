@@ -84,7 +84,29 @@ void print_json(const char* accelerator, const std::vector<cli::JailResult>& jai
     std::fprintf(stderr, "%s\n", out.dump().c_str());
 }
 
-/// Starts the box, carries its consoles, and gives the exit status of the first jail that did not end well.
+/// Says how all ended; gives the exit status of the first jail that did not end well.
+int report(const char* accelerator, const std::vector<cli::JailResult>& jails,
+           const std::vector<cli::TaskResult>& tasks, const CommonOptions& common, bool all) {
+    int status = 0;
+    for (const cli::JailResult& jail : jails) {
+        if (all || jail.exit_code() == 125)
+            std::fprintf(stderr, "libelle: jail %s: %s\n", jail.name.c_str(), jail.wait.c_str());
+        if (status == 0)
+            status = jail.exit_code();
+    }
+    for (const cli::TaskResult& task : tasks) {
+        std::string line = task.status;
+        for (char& c : line)
+            c = c == '\n' ? ' ' : c;
+        if (!common.json)
+            std::fprintf(stderr, "libelle: realtime %s: %s\n", task.name.c_str(), line.c_str());
+    }
+    if (common.json)
+        print_json(accelerator, jails, tasks);
+    return status;
+}
+
+/// Starts the box, carries its consoles, and gives the exit status.
 int start_box(const cli::BoxPlan& plan, const CommonOptions& common, cli::SessionOptions options) {
     const cli::NativePrograms programs = cli::find_native_programs();
     const cli::BootModule module = cli::build_boot_module(plan, programs);
@@ -124,30 +146,16 @@ int start_box(const cli::BoxPlan& plan, const CommonOptions& common, cli::Sessio
     machine.kill();
     if (interrupted != 0)
         return 130;
-    int status = 0;
-    for (const cli::JailResult& jail : session.jails()) {
-        if (options.prefix || jail.exit_code() == 125)
-            std::fprintf(stderr, "libelle: jail %s: %s\n", jail.name.c_str(), jail.wait.c_str());
-        if (status == 0)
-            status = jail.exit_code();
-    }
-    for (const cli::TaskResult& task : session.tasks()) {
-        std::string line = task.status;
-        for (char& c : line)
-            c = c == '\n' ? ' ' : c;
-        if (!common.json)
-            std::fprintf(stderr, "libelle: realtime %s: %s\n", task.name.c_str(), line.c_str());
-    }
-    if (common.json)
-        print_json(cli::accelerator_name(accelerator), session.jails(), session.tasks());
-    return status;
+    return report(cli::accelerator_name(accelerator), session.jails(), session.tasks(), common,
+                  options.prefix);
 }
 
-/// The jail as a process of this host.
+/// The jails as processes of this host.
 int start_hosted(const cli::BoxPlan& plan, const CommonOptions& common, cli::SessionOptions options) {
-    if (plan.icount || !common.qemu.empty() || !common.log.empty())
-        throw cli::UserError(
-            "--platform=hosted has neither --icount nor --qemu nor --log: there is no machine below");
+    if (!common.qemu.empty() || !common.log.empty() || !common.iso.empty())
+        throw cli::UserError("--platform=hosted has neither --qemu nor --log nor --iso: there is no machine "
+                             "below");
+    cli::check_hosted(plan, options);
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
     std::signal(SIGPIPE, SIG_IGN);
@@ -155,16 +163,19 @@ int start_hosted(const cli::BoxPlan& plan, const CommonOptions& common, cli::Ses
     options.interrupted = &interrupted;
     if (options.terminal != nullptr)
         options.terminal->enter();
-    const cli::JailResult jail = cli::run_hosted(plan, options);
+    const auto jails = cli::run_hosted(plan, options);
     if (options.terminal != nullptr)
         options.terminal->leave();
     if (interrupted != 0)
         return 130;
-    if (jail.exit_code() == 125)
-        std::fprintf(stderr, "libelle: jail %s: %s\n", jail.name.c_str(), jail.wait.c_str());
-    if (common.json)
-        print_json("hosted", {jail}, {});
-    return jail.exit_code();
+    return report("hosted", jails, {}, common, options.prefix);
+}
+
+void add_platform(CLI::App& verb, std::string& platform) {
+    verb.add_option("--platform", platform,
+                    "native (the microkernel in QEMU) or hosted (processes of this host)")
+        ->check(CLI::IsMember({"native", "hosted"}))
+        ->capture_default_str();
 }
 
 void add_common(CLI::App& verb, CommonOptions& common) {
@@ -182,7 +193,8 @@ void add_common(CLI::App& verb, CommonOptions& common) {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Runs BSD jails on a microkernel, in a QEMU that it starts and ends."};
+    CLI::App app{
+        "Runs BSD jails on a microkernel, in a QEMU that it starts and ends, or as processes of this host."};
     app.set_version_flag("--version", version_text);
     app.require_subcommand(1);
     CommonOptions common;
@@ -211,10 +223,7 @@ int main(int argc, char** argv) {
         "give the jail a terminal as its console (default: when ours is one, for input and output)");
     run->add_flag("-i,--interactive", interactive, "pass our standard input on, which is always done");
     std::string platform = "native";
-    run->add_option("--platform", platform,
-                    "native (the microkernel in QEMU) or hosted (a process of this host)")
-        ->check(CLI::IsMember({"native", "hosted"}))
-        ->capture_default_str();
+    add_platform(*run, platform);
     run->add_option("--trace", session.trace, "write the jail's system calls to FILE, \"-\": stderr")
         ->type_name("FILE");
     add_common(*run, common);
@@ -225,6 +234,7 @@ int main(int argc, char** argv) {
     std::string config;
     std::string crash;
     up->add_option("BOX.conf", config, "the box's configuration")->required();
+    add_platform(*up, platform);
     up->add_option("--output", session.output, "write consoles to DIR/JAIL.stdout and DIR/JAIL.stderr")
         ->type_name("DIR");
     up->add_option("--iso", common.iso,
@@ -250,6 +260,9 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return error.get_exit_code() == 0 ? app.exit(error) : (app.exit(error), usage_status);
     }
+    const auto start = [&](auto&&... how) {
+        return platform == "hosted" ? start_hosted(how...) : start_box(how...);
+    };
     try {
         if (*mkimage) {
             write_file(archive, cli::load_image(directory));
@@ -271,8 +284,7 @@ int main(int argc, char** argv) {
             cli::HostTerminal host_terminal;
             if (jail.terminal)
                 session.terminal = &host_terminal;
-            return platform == "hosted" ? start_hosted(plan, common, session)
-                                        : start_box(plan, common, session);
+            return start(plan, common, session);
         }
         const auto text = cli::read_file(config);
         plan = cli::parse_box_config(config, {text.begin(), text.end()});
@@ -290,7 +302,7 @@ int main(int argc, char** argv) {
                 static_cast<unsigned>(cli::parse_count("--crash", crash.substr(at + 1), 0, 86400));
         }
         session.prefix = true;
-        return start_box(plan, common, session);
+        return start(plan, common, session);
     } catch (const cli::UserError& error) {
         std::fprintf(stderr, "libelle: %s\n", error.what());
     } catch (const std::exception& error) {

@@ -48,18 +48,8 @@ Session::Session(Machine& machine, const BoxPlan& plan, SessionOptions options, 
     }
     for (const JailPlan& jail : plan_.jails) {
         jails_.push_back({jail.name, "", "", 0});
-        for (const auto& [ring, name] : outputs) {
-            auto stream = std::make_unique<Stream>();
-            stream->fd = ring == proto::ring_stdout ? STDOUT_FILENO : STDERR_FILENO;
-            std::string path = options_.output.empty() ? "" : options_.output + "/" + jail.name + "." + name;
-            if (ring == proto::ring_trace)
-                path = jail.trace && options_.trace != "-" ? options_.trace : "";
-            if (!path.empty()) {
-                stream->fd = open_output(path);
-                stream->owned = true;
-            }
-            streams_.push_back(std::move(stream));
-        }
+        for (const OutputName& output : outputs)
+            streams_.push_back(open_stream(jail, output, options_));
     }
 }
 

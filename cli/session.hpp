@@ -47,6 +47,8 @@ struct SessionOptions {
     HostTerminal* terminal = nullptr; ///< ours, when the only jail has one
 };
 
+class OutputStream;
+
 class Session {
 public:
     Session(Machine& machine, const BoxPlan& plan, SessionOptions options, std::string kernel);
@@ -59,7 +61,6 @@ public:
     [[nodiscard]] const std::vector<TaskResult>& tasks() const { return tasks_; }
 
 private:
-    struct Stream;
     void pump(int timeout_ms);
     void read_log();
     void log_line(const std::string& line);
@@ -69,9 +70,8 @@ private:
     void wait_until_ready();
     void start_consoles();
     void open_file(const std::string& path, std::uint8_t mode, std::function<void(std::uint32_t fid)> opened);
-    Stream& stream(std::size_t jail, proto::JailRing ring);
+    OutputStream& stream(std::size_t jail, proto::JailRing ring);
     void read_stream(std::size_t jail, proto::JailRing ring, std::uint32_t fid, std::uint64_t offset);
-    void console(std::size_t jail, proto::JailRing ring, const char* data, std::size_t size);
     void write_file(const std::string& path, const std::string& text);
     std::string read_file(const std::string& path);
     void finish();
@@ -94,7 +94,7 @@ private:
     bool panicked_ = false;
     std::vector<JailResult> jails_;
     std::vector<TaskResult> tasks_;
-    std::vector<std::unique_ptr<Stream>> streams_;
+    std::vector<std::unique_ptr<OutputStream>> streams_;
     std::size_t open_streams_ = 0;
     std::size_t waiting_jails_ = 0;
     std::uint32_t stdin_fid_ = 0;

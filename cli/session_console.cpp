@@ -22,7 +22,34 @@ void write_all(int fd, const char* data, std::size_t size) {
     }
 }
 
-Session::Stream& Session::stream(std::size_t jail, proto::JailRing ring) {
+void OutputStream::put(const char* data, std::size_t size) {
+    if (prefix_.empty())
+        return write_all(descriptor_, data, size);
+    for (std::size_t i = 0; i < size; i++) {
+        line_ += data[i];
+        if (data[i] == '\n') {
+            const std::string line = prefix_ + line_;
+            write_all(descriptor_, line.data(), line.size());
+            line_.clear();
+        }
+    }
+}
+
+void OutputStream::end() {
+    if (!line_.empty())
+        put("\n", 1);
+}
+
+std::unique_ptr<OutputStream> open_stream(const JailPlan& jail, const OutputName& output,
+                                          const SessionOptions& options) {
+    std::string path = options.output.empty() ? "" : options.output + "/" + jail.name + "." + output.name;
+    if (output.ring == proto::ring_trace)
+        path = jail.trace && options.trace != "-" ? options.trace : "";
+    return std::make_unique<OutputStream>(output.ring == proto::ring_stdout ? STDOUT_FILENO : STDERR_FILENO,
+                                          path, options.prefix ? jail.name + "| " : "");
+}
+
+OutputStream& Session::stream(std::size_t jail, proto::JailRing ring) {
     return *streams_[jail * std::size(outputs) + ring - proto::ring_stdout];
 }
 
@@ -76,30 +103,15 @@ void Session::read_stream(std::size_t jail, proto::JailRing ring, std::uint32_t 
     m.count = client_->io_size();
     request(m, [this, jail, ring, fid, offset](const Message& answer) {
         if (answer.type != Type::Rread || answer.data.size == 0) {
-            if (!stream(jail, ring).line.empty())
-                console(jail, ring, "\n", 1);
+            stream(jail, ring).end();
             open_streams_--;
             return;
         }
         if (ring == proto::ring_stdout)
             jails_[jail].stdout_bytes += answer.data.size;
-        console(jail, ring, reinterpret_cast<const char*>(answer.data.data), answer.data.size);
+        stream(jail, ring).put(reinterpret_cast<const char*>(answer.data.data), answer.data.size);
         read_stream(jail, ring, fid, offset + answer.data.size);
     });
-}
-
-void Session::console(std::size_t jail, proto::JailRing ring, const char* data, std::size_t size) {
-    Stream& to = stream(jail, ring);
-    if (!options_.prefix || to.owned)
-        return write_all(to.fd, data, size);
-    for (std::size_t i = 0; i < size; i++) {
-        to.line += data[i];
-        if (data[i] == '\n') {
-            const std::string line = jails_[jail].name + "| " + to.line;
-            write_all(to.fd, line.data(), line.size());
-            to.line.clear();
-        }
-    }
 }
 
 void Session::read_stdin() {

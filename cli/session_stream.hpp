@@ -22,14 +22,33 @@ inline constexpr OutputName outputs[] = {
 void write_all(int fd, const char* data, std::size_t size);
 
 /// One output of a jail: where it goes, and the line that is not complete yet.
-struct Session::Stream {
-    int fd = -1;
-    bool owned = false;
-    std::string line;
-    ~Stream() {
-        if (owned)
-            close(fd);
+class OutputStream {
+public:
+    /// To `descriptor`, or into the file `path` if that is not empty. Lines to a descriptor begin with
+    /// `prefix`. Throws UserError.
+    OutputStream(int descriptor, const std::string& path, std::string prefix)
+        : descriptor_(path.empty() ? descriptor : open_output(path)), owned_(!path.empty()),
+          prefix_(path.empty() ? std::move(prefix) : "") {}
+    ~OutputStream() {
+        if (owned_)
+            close(descriptor_);
     }
+    OutputStream(const OutputStream&) = delete;
+    OutputStream& operator=(const OutputStream&) = delete;
+
+    void put(const char* data, std::size_t size);
+    /// Nothing more comes: completes the last line.
+    void end();
+
+private:
+    const int descriptor_;
+    const bool owned_;
+    const std::string prefix_;
+    std::string line_;
 };
+
+/// Where an output of a jail goes by these options.
+[[nodiscard]] std::unique_ptr<OutputStream> open_stream(const JailPlan& jail, const OutputName& output,
+                                                        const SessionOptions& options);
 
 } // namespace cli

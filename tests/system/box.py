@@ -22,6 +22,12 @@ def native_only(test):
     return test
 
 
+def hosted_only(test):
+    """For tests that are about processes of the host."""
+    test.hosted_only = True
+    return test
+
+
 def run_verb():
     """The verb and its platform, for tests that start the command themselves."""
     return ["run"] if platform == "native" else ["run", f"--platform={platform}"]

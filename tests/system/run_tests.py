@@ -14,6 +14,7 @@ import traceback
 
 import bad_input
 import box
+import boxes
 import core_files
 import debugging
 import faults
@@ -37,12 +38,12 @@ def main():
     wanted = sys.argv[1:]
     passed, failed, skipped = 0, [], 0
     for box.platform in ("native", "hosted"):
-        for module in (bad_input, core_files, debugging, faults, hooks, idle, ktrace, processes, programs, scheduling, terminals, trace, work):
+        for module in (bad_input, boxes, core_files, debugging, faults, hooks, idle, ktrace, processes, programs, scheduling, terminals, trace, work):
             for function, test in inspect.getmembers(module, inspect.isfunction):
                 name = f"{box.platform}.{module.__name__}.{function}"
                 if not function.startswith("test_") or (wanted and not any(w in name for w in wanted)):
                     continue
-                if box.platform == "hosted" and hasattr(test, "native_only"):
+                if hasattr(test, "native_only" if box.platform == "hosted" else "hosted_only"):
                     continue
                 start = time.monotonic()
                 box.test = f"{module.__name__}.{function}"
