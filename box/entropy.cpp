@@ -33,7 +33,8 @@ bool Entropy::initialize(const proto::Manifest& manifest) {
     Sha256 hash;
     hash.update("libelle box", 11);
     hash.update(manifest.seed, manifest.seed_size);
-    bool processor = has_rdrand();
+    // With counted instructions a run is to repeat: the seed alone counts.
+    bool processor = has_rdrand() && !(manifest.icount && manifest.seed_size != 0);
     for (int i = 0; i < 8 && processor; i++) {
         std::uint64_t word = 0;
         processor = rdrand(word);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Entropy of the box: the seed in the manifest and RDRAND, hashed together; every jail gets a stream of its
-// own.
+// own. Under instruction-counted emulation it is the seed alone.
 #pragma once
 
 #include "proto/manifest.hpp"

@@ -180,7 +180,8 @@ void add_platform(CLI::App& verb, std::string& platform) {
 
 void add_common(CLI::App& verb, CommonOptions& common) {
     verb.add_flag("--icount", common.icount,
-                  "count instructions: one a virtual nanosecond, single-threaded emulation");
+                  "count instructions: one a virtual nanosecond, single-threaded emulation; random numbers "
+                  "are the same ones each time");
     verb.add_flag("--json", common.json, "print the result as one JSON object on stderr");
     verb.add_option("--log", common.log, "write the kernel's log to this file")->type_name("FILE");
     verb.add_option("--time-limit", common.time_limit, "stop the box after so many seconds")

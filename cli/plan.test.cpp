@@ -51,4 +51,13 @@ TEST(Plan, ManifestTextIsWhatTheBoxParses) {
     EXPECT_EQ(manifest->arguments[2].size, 0U);
     EXPECT_EQ(manifest->seed_size, 64U);
     EXPECT_TRUE(manifest->has_epoch);
+    // Counted instructions are to be the same ones each time; else each run has a seed of its own.
+    auto seed_line = [&] {
+        const std::string all =
+            manifest_text(plan, {proto::JailAbi::freebsd, proto::JailAbi::dragonfly}, {"i0", "i1"});
+        return all.substr(0, all.find("epoch"));
+    };
+    EXPECT_EQ(seed_line(), seed_line());
+    plan.icount = false;
+    EXPECT_NE(seed_line(), seed_line());
 }

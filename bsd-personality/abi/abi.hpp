@@ -20,7 +20,7 @@ struct Abi {
     int (*errno_number)(Errno error); // as the system's userland knows it
     int at_fdcwd;
 
-    // --- memory layout
+    // --- memory layout, where it is not randomized (kern/exec_layout.hpp)
     std::uint64_t stack_top;                 // first address above the main stack
     std::uint64_t sigcode_address;           // page of the signal trampoline
     std::uint64_t ps_strings;                // struct ps_strings

@@ -69,6 +69,9 @@ void read_notes(const ElfSource& source, const ProgramHeader& area, ElfFile& fil
             head[0] = 0;
         std::uint32_t value = 0;
         bool has_value = head[1] >= 4 && source.read(area.offset + at + 12 + name_size, &value, sizeof value);
+        constexpr std::uint32_t feature_control = 4; // note type
+        if (head[2] == feature_control && has_value && head[0] == 8 && equal(name, "FreeBSD", 8))
+            file.features = value;
         if (head[2] == 1 && has_value) {
             if (head[0] == 8 && equal(name, "FreeBSD", 8))
                 file.brand = ElfBrand::freebsd, file.osrel = value;

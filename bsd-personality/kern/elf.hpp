@@ -45,6 +45,8 @@ struct ElfFile {
     bool executable_stack = true; // without PT_GNU_STACK
     ElfBrand brand = ElfBrand::none;
     std::uint32_t osrel = 0; // of a FreeBSD note
+    enum Feature : std::uint32_t { no_aslr = 1, no_implied_maximum = 2 };
+    std::uint32_t features = 0; // Feature and others; of a FreeBSD note
     std::uint64_t entry = 0;
     std::uint64_t headers = 0; // address of the program headers in memory, before the bias; 0: not mapped
     std::uint16_t header_count = 0;

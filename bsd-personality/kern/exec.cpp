@@ -4,6 +4,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/debug.hpp"
+#include "bsd-personality/kern/exec_layout.hpp"
 #include "bsd-personality/kern/exec_script.hpp"
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
@@ -103,22 +104,22 @@ SysResult<void> map_segments(VmSpace& space, vm::Object& object, const ElfFile& 
     return {};
 }
 
-SysResult<void> map_stack(VmSpace& space, const Abi& abi, const ElfFile& file, std::uint64_t limit) {
+SysResult<void> map_stack(VmSpace& space, const Abi& abi, const ElfFile& file, const ExecLayout& layout,
+                          std::uint64_t limit) {
     auto protection = static_cast<std::uint8_t>(vm::protection_read | vm::protection_write |
                                                 (file.executable_stack ? vm::protection_execute : 0));
     space.limits.stack = least(most(limit, std::uint64_t{1} << 20), abi.max_stack);
-    std::uint64_t stack_end = least(abi.stack_top, abi.sigcode_address);
     MapRequest request;
     request.fixed = true;
     request.stack = true;
     request.protection = protection;
-    request.address = stack_end - abi.max_stack;
+    request.address = layout.stack_end - abi.max_stack;
     request.length = abi.max_stack;
     TRY(space.map(request));
     request = MapRequest{};
     request.fixed = true;
     request.shared = true;
-    request.address = abi.sigcode_address;
+    request.address = layout.shared_page;
     request.length = vm::page_size;
     request.protection = request.max_protection = vm::protection_read | vm::protection_execute;
     request.object = trampolines[static_cast<unsigned>(abi.kind) - 1].get();
@@ -160,10 +161,10 @@ SysResult<void> check_executable(Lwp& lwp, Vnode& vnode) {
     return check_permission(vnode, *lwp.proc.cred, may_exec);
 }
 
-// Loads the interpreter named in a dynamically linked program. Returns its entry; `base` is where it was
-// loaded.
+// Loads the interpreter named in a dynamically linked program, at `from` or right behind. Returns its entry;
+// `base` is where it was loaded.
 SysResult<std::uint64_t> load_interpreter(Lwp& lwp, VmSpace& space, const ElfFile& program,
-                                          std::uint64_t after, std::uint64_t& base) {
+                                          std::uint64_t from, std::uint64_t& base) {
     VnodeRef vnode = TRY(find_vnode(lwp, text(program.interpreter)));
     TRY(check_executable(lwp, *vnode));
     vm::Object* object = TRY(vnode->object());
@@ -173,7 +174,7 @@ SysResult<std::uint64_t> load_interpreter(Lwp& lwp, VmSpace& space, const ElfFil
     const ElfFile& file = parsed.value();
     if (!file.position_independent || file.interpreter[0])
         return Failure(Errno::enoexec);
-    base = (after + (std::uint64_t{32} << 30) + file.alignment - 1) & ~(file.alignment - 1);
+    base = (from + file.alignment - 1) & ~(file.alignment - 1);
     if (base < file.low || file.high > user_address_end - base)
         return Failure(Errno::enoexec);
     TRY(map_segments(space, *object, file, base));
@@ -208,12 +209,12 @@ void remember_arguments(Proc& proc, const ExecStrings& strings) {
 }
 
 // The new program stands: everything of the old one goes. Nothing here fails.
-void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, VmSpace* space, VnodeRef vnode, const char* path,
-            ExecIds ids) {
+void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, const ExecLayout& layout, VmSpace* space,
+            VnodeRef vnode, const char* path, ExecIds ids) {
     Proc& proc = lwp.proc;
     proc.cred = static_cast<UcredRef&&>(ids.cred);
     if (ids.gains)
-        proc.flags |= proc_set_id;
+        proc.flags |= proc_set_id, proc.memory_policy = {};
     else if (proc.cred->uid == proc.cred->ruid && proc.cred->gid == proc.cred->rgid)
         proc.flags &= ~std::uint32_t{proc_set_id};
     VmSpace* old = proc.vmspace;
@@ -223,9 +224,11 @@ void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, VmSpace* space, Vnode
         old->unref();
     proc.abi = &abi;
     proc.osrel = file.osrel;
-    proc.sigcode = abi.sigcode_address;
-    proc.ps_strings = abi.ps_strings;
-    proc.user_stack = abi.stack_top;
+    proc.features = file.features;
+    proc.memory_policy.no_stack_gap = proc.memory_policy.no_stack_gap_after_exec;
+    proc.sigcode = layout.shared_page;
+    proc.ps_strings = layout.ps_strings;
+    proc.user_stack = vm::round_up(layout.stack_top);
     proc.text = static_cast<VnodeRef&&>(vnode);
     proc.path.assign(text(path));
     const char* last = path;
@@ -310,24 +313,28 @@ SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& str
     if (!holder.space)
         return Failure(Errno::enomem);
     VmSpace& space = *holder.space;
-    std::uint64_t bias = 0;
-    if (file.position_independent && file.low == 0)
-        bias = (abi->position_independent_base + file.alignment - 1) & ~(file.alignment - 1);
-    if (file.high > user_address_end - bias || file.high + bias > abi->stack_top - abi->max_stack ||
+    const ExecLayout layout = layout_for(proc, *abi, file, TRY(ids_for_exec(proc, *vnode)).gains);
+    const std::uint64_t bias = layout.bias;
+    if (file.high > user_address_end - bias || file.high + bias > layout.stack_end - abi->max_stack ||
         file.low + bias == 0)
         return Failure(Errno::enoexec);
     space.limits.total = proc.limits[limit_vmem].current;
     space.limits.data = proc.limits[limit_data].current;
     space.limits.locked = proc.limits[limit_memlock].current;
     TRY(map_segments(space, *object, file, bias));
-    space.set_heap_start(vm::round_up(file.high + bias));
-    TRY(map_stack(space, *abi, file, proc.limits[limit_stack].current));
+    space.set_layout({.program = vm::round_down(file.low + bias),
+                      .heap = layout.heap,
+                      .heap_end = layout.heap_end,
+                      .base = layout.map_base,
+                      .keep_heap_room = memory_settings.honor_break || !layout.randomized});
+    space.randomized = layout.randomized;
+    TRY(map_stack(space, *abi, file, layout, proc.limits[limit_stack].current));
 
     ExecImage image;
     image.entry = image.start = file.entry + bias;
     image.base = bias;
     if (file.interpreter[0])
-        image.start = TRY(load_interpreter(lwp, space, file, file.high + bias, image.base));
+        image.start = TRY(load_interpreter(lwp, space, file, layout.interpreter, image.base));
     image.strings = strings.data();
     image.strings_size = strings.size();
     image.argument_count = strings.argument_count;
@@ -338,6 +345,10 @@ SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& str
     image.header_flags = file.flags;
     image.executable_stack = file.executable_stack;
     image.stack_limit = space.limits.stack;
+    image.stack_top = layout.stack_top;
+    image.ps_strings = layout.ps_strings;
+    image.shared_page = layout.shared_page;
+    image.stack_gap = abi->kind == AbiKind::dragonfly ? random_stack_gap() : 0;
     image.cpus = lwkt::cpu_count();
     random_source.fill(image.canary, sizeof image.canary);
     UserContext registers = *lwp.frame;
@@ -364,7 +375,8 @@ SysResult<void> exec_vnode(Lwp& lwp, VnodeRef vnode, Text path, ExecStrings& str
     remember_arguments(proc, strings);
     *lwp.frame = registers;
     holder.space = nullptr;
-    commit(lwp, *abi, file, &space, static_cast<VnodeRef&&>(vnode), absolute, static_cast<ExecIds&&>(ids));
+    commit(lwp, *abi, file, layout, &space, static_cast<VnodeRef&&>(vnode), absolute,
+           static_cast<ExecIds&&>(ids));
     return {};
 }
 

@@ -48,6 +48,8 @@ void inherit(Proc& parent, Proc& child, const ForkRequest& request) {
     child.flags = parent.flags & (proc_set_id | proc_control_terminal);
     child.sigcode = parent.sigcode;
     child.osrel = parent.osrel;
+    child.features = parent.features;
+    child.memory_policy = parent.memory_policy;
     child.nice = parent.nice;
     child.no_new_privileges = parent.no_new_privileges;
     child.exit_signal = request.exit_signal;

@@ -8,6 +8,7 @@
 #include "bsd-personality/kern/file.hpp"
 #include "bsd-personality/kern/giant.hpp"
 #include "bsd-personality/kern/list.hpp"
+#include "bsd-personality/kern/memory_policy.hpp"
 #include "bsd-personality/kern/owned_text.hpp"
 #include "bsd-personality/kern/signal.hpp"
 #include "bsd-personality/kern/systemcall.hpp"
@@ -208,7 +209,9 @@ struct Proc {
     OwnedText path;            // absolute path as given to exec; KERN_PROC_PATHNAME
     char* arguments = nullptr; // argument strings, NUL after each; kern.proc.args
     std::uint32_t arguments_size = 0;
-    std::uint32_t osrel = 0;                      // from the FreeBSD note; 0 without
+    std::uint32_t osrel = 0;    // from the FreeBSD note; 0 without
+    std::uint32_t features = 0; // ElfFile::Feature, likewise
+    MemoryPolicy memory_policy;
     std::uint64_t ps_strings = 0, user_stack = 0; // addresses in user memory
 };
 

@@ -29,6 +29,8 @@ struct ExecImage {
     std::uint64_t headers = 0, header_count = 0, header_flags = 0;
     std::uint64_t base = 0; // load address of the interpreter, or load bias
     std::uint64_t stack_limit = 0;
+    std::uint64_t stack_top = 0, ps_strings = 0, shared_page = 0; // addresses of kern/exec_layout.hpp
+    unsigned stack_gap = 0;                                       // bytes below the strings
     bool executable_stack = false;
     unsigned cpus = 1;
     std::uint8_t canary[64] = {};

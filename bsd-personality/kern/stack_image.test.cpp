@@ -33,8 +33,11 @@ struct Memory final : StackWriter {
     }
 };
 
-ExecImage image_of(const std::string& strings, unsigned arguments, unsigned environment) {
+ExecImage image_of(const Abi& abi, const std::string& strings, unsigned arguments, unsigned environment) {
     ExecImage image;
+    image.stack_top = abi.stack_top;
+    image.ps_strings = abi.ps_strings;
+    image.shared_page = abi.sigcode_address;
     image.strings = strings.data();
     image.strings_size = strings.size();
     image.argument_count = arguments;
@@ -51,7 +54,7 @@ struct StackImage : testing::TestWithParam<const Abi*> {};
 TEST_P(StackImage, HasVectorsStringsAndAuxiliaryEntries) {
     const Abi& abi = *GetParam();
     std::string strings("tool\0-v\0file\0HOME=/\0TERM=x\0", 27);
-    ExecImage image = image_of(strings, 3, 2);
+    ExecImage image = image_of(abi, strings, 3, 2);
     Memory memory;
     UserContext registers{};
     registers.cs = 35, registers.ss = 27, registers.r12 = 99;
@@ -92,7 +95,7 @@ TEST_P(StackImage, HasVectorsStringsAndAuxiliaryEntries) {
 TEST_P(StackImage, WorksWithoutArgumentsAndEnvironment) {
     Memory memory;
     UserContext registers{};
-    ExecImage image = image_of("", 0, 0);
+    ExecImage image = image_of(*GetParam(), "", 0, 0);
     ASSERT_TRUE(GetParam()->build_stack(image, memory, registers).ok());
     EXPECT_EQ(memory.word(registers.rdi), 0u);
     EXPECT_EQ(memory.word(registers.rdi + 8), 0u);
@@ -104,10 +107,28 @@ TEST_P(StackImage, FailsWhenTheStackCannotBeWritten) {
     Memory memory;
     UserContext registers{};
     std::string strings(20 << 20, 'x');
-    ExecImage image = image_of(strings, 1, 0);
+    ExecImage image = image_of(*GetParam(), strings, 1, 0);
     auto built = GetParam()->build_stack(image, memory, registers);
     ASSERT_FALSE(built.ok());
     EXPECT_EQ(built.error(), Errno::efault);
+}
+
+TEST_P(StackImage, LiesBelowWhereTheLayoutSays) {
+    const Abi& abi = *GetParam();
+    Memory memory;
+    UserContext registers{}, gap_registers{};
+    const std::string strings("tool\0", 5);
+    ExecImage image = image_of(abi, strings, 1, 0);
+    const std::uint64_t moved = abi.kind == AbiKind::freebsd ? 0x123'458 : 0;
+    image.stack_top -= moved;
+    image.ps_strings -= moved;
+    ASSERT_TRUE(abi.build_stack(image, memory, registers).ok());
+    EXPECT_EQ(memory.word(image.ps_strings), registers.rdi + 8);
+    EXPECT_LT(registers.rdi, image.ps_strings);
+    EXPECT_EQ(memory.string(memory.word(registers.rdi + 8)), "tool");
+    image.stack_gap = 512;
+    ASSERT_TRUE(abi.build_stack(image, memory, gap_registers).ok());
+    EXPECT_EQ(gap_registers.rdi, registers.rdi - (abi.kind == AbiKind::dragonfly ? 512 : 0));
 }
 
 INSTANTIATE_TEST_SUITE_P(Abis, StackImage, testing::Values(&freebsd_abi, &dragonfly_abi),

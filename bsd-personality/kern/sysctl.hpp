@@ -99,6 +99,19 @@ SysResult<void> sysctl_core_set_id(SysctlRequest& request);
 SysResult<void> sysctl_core_indices(SysctlRequest& request);
 SysResult<void> sysctl_core_pattern(SysctlRequest& request);
 
+// How memory is laid out: kern.elf64.aslr.* and so on.
+SysResult<void> sysctl_aslr(SysctlRequest& request);
+SysResult<void> sysctl_aslr_pie(SysctlRequest& request);
+SysResult<void> sysctl_aslr_stack(SysctlRequest& request);
+SysResult<void> sysctl_aslr_shared_page(SysctlRequest& request);
+SysResult<void> sysctl_honor_break(SysctlRequest& request);
+SysResult<void> sysctl_imply_maximum(SysctlRequest& request);
+SysResult<void> sysctl_random_mmap(SysctlRequest& request);
+SysResult<void> sysctl_stack_gap(SysctlRequest& request);
+SysResult<void> sysctl_stack_top(SysctlRequest& request);
+SysResult<void> sysctl_stack_base(SysctlRequest& request);
+SysResult<void> sysctl_process_strings(SysctlRequest& request);
+
 /// FreeBSD's struct kinfo_proc of a process, of its first thread.
 inline constexpr std::size_t freebsd_process_size = 1088;
 void fill_freebsd_process(const Proc& proc, std::byte* record);

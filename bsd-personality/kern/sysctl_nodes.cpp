@@ -99,12 +99,6 @@ SysResult<void> host_uuid(Request& request) {
     return request.put_text(Text("00000000-0000-0000-0000-000000000000"));
 }
 
-SysResult<void> stack_top(Request& request) {
-    return request.put_value(request.lwp.proc.abi->stack_top);
-}
-SysResult<void> process_strings(Request& request) {
-    return request.put_value(request.lwp.proc.abi->ps_strings);
-}
 SysResult<void> random_bytes(Request& request) {
     std::byte bytes[256];
     random_source.fill(bytes, sizeof bytes);
@@ -206,18 +200,18 @@ constexpr SysctlNode nodes[] = {
     {"kern.bootfile", {1, 26}, 2, 0, 'A', boot_file},
     {"kern.maxfilesperproc", {1, 27}, 2, 0, 'I', integer<FileTable::limit>},
     {"kern.maxprocperuid", {1, 28}, 2, 0, 'I', integer<static_cast<std::int32_t>(max_processes)>},
-    {"kern.usrstack", {1, 33}, 2, 0, 'L', stack_top},
+    {"kern.usrstack", {1, 33}, 2, 0, 'L', sysctl_stack_base},
     {"kern.logsigexit", {1, 34}, 2, 0, 'I', integer<0>},
     {"kern.iov_max", {1, 35}, 2, 0, 'I', integer<1024>},
     {"kern.hostuuid", {1, 36}, 2, fb, 'A', host_uuid},
     {"kern.arandom", {1, 37}, 2, fb, 'S', random_bytes},
     {"kern.tls_extra", {1, 37}, 2, df, 'I', integer<6144>},
-    {"kern.ps_strings", {1, 1000}, 2, 0, 'L', process_strings},
+    {"kern.ps_strings", {1, 1000}, 2, 0, 'L', sysctl_process_strings},
     {"kern.ident", {1, 1001}, 2, 0, 'A', identification},
     {"kern.random", {1, 1002}, 2, df, 'S', random_bytes},
     {"kern.maxssiz", {1, 1003}, 2, 0, 'L', long_integer<(512 << 20)>},
     {"kern.maxthrssiz", {1, 1004}, 2, df, 'L', long_integer<(128 << 20)>},
-    {"kern.stackgap_random", {1, 1005}, 2, df, 'I', integer<1024>},
+    {"kern.stackgap_random", {1, 1005}, 2, df | rw, 'I', sysctl_stack_gap},
     {"kern.umtx_timeout_max", {1, 1006}, 2, df, 'I', integer<2147483647>},
     {"kern.maxdsiz", {1, 1007}, 2, 0, 'L', long_integer<(std::int64_t{32} << 30)>},
     {"kern.maxtsiz", {1, 1008}, 2, 0, 'L', long_integer<(128 << 20)>},
@@ -227,6 +221,7 @@ constexpr SysctlNode nodes[] = {
     {"kern.corefile", {1, 1012}, 2, rw, 'A', sysctl_core_pattern},
     {"kern.coredump", {1, 1013}, 2, rw, 'I', sysctl_core_enabled},
     {"kern.sugid_coredump", {1, 1014}, 2, rw, 'I', sysctl_core_set_id},
+    {"kern.stacktop", {1, 1015}, 2, fb, 'L', sysctl_stack_top},
     {"kern.smp.maxcpus", {1, 1020, 1}, 3, fb, 'I', integer<static_cast<std::int32_t>(abi::max_cores)>},
     {"kern.smp.maxid", {1, 1020, 2}, 3, fb, 'I', last_cpu},
     {"kern.smp.cpus", {1, 1020, 3}, 3, fb, 'I', cpu_count},
@@ -237,8 +232,12 @@ constexpr SysctlNode nodes[] = {
     {"kern.ipc.somaxconn", {1, 1022, 2}, 3, 0, 'I', integer<128>},
     {"kern.ipc.maxsockbuf", {1, 1022, 3}, 3, 0, 'L', long_integer<2097152>},
     {"kern.elf64.fallback_brand", {1, 1023, 1}, 3, fb, 'I', integer<-1>},
+    {"kern.elf64.aslr.enable", {1, 1023, 2, 1}, 4, fb | rw, 'I', sysctl_aslr},
+    {"kern.elf64.aslr.pie_enable", {1, 1023, 2, 2}, 4, fb | rw, 'I', sysctl_aslr_pie},
+    {"kern.elf64.aslr.honor_sbrk", {1, 1023, 2, 3}, 4, fb | rw, 'I', sysctl_honor_break},
+    {"kern.elf64.aslr.stack", {1, 1023, 2, 4}, 4, fb | rw, 'I', sysctl_aslr_stack},
+    {"kern.elf64.aslr.shared_page", {1, 1023, 2, 5}, 4, fb | rw, 'I', sysctl_aslr_shared_page},
     {"kern.elf64.sigfastblock", {1, 1023, 3}, 3, fb, 'I', integer<1>},
-    {"kern.elf64.aslr.enable", {1, 1023, 2}, 3, fb, 'I', integer<0>},
     {"vm.loadavg", {2, 2}, 2, 0, 'S', load_average},
     {"vm.overcommit", {2, 12}, 2, fb, 'I', integer<0>},
     {"vm.max_proc_mmap", {2, 1000}, 2, 0, 'I', integer<65530>},
@@ -249,6 +248,8 @@ constexpr SysctlNode nodes[] = {
     {"vm.stats.vm.v_active_count", {2, 1001, 5}, 3, 0, 'I', active_page_count},
     {"vm.kvm_size", {2, 1002}, 2, 0, 'L', kernel_memory_size},
     {"vm.kvm_free", {2, 1003}, 2, 0, 'L', kernel_memory_free},
+    {"vm.imply_prot_max", {2, 1004}, 2, fb | rw, 'I', sysctl_imply_maximum},
+    {"vm.randomize_mmap", {2, 1005}, 2, df | rw, 'I', sysctl_random_mmap},
     {"debug.ncores", {5, 1000}, 2, fb | rw, 'I', sysctl_core_indices},
     {"hw.machine", {6, 1}, 2, 0, 'A', machine},
     {"hw.model", {6, 2}, 2, 0, 'A', model},

@@ -2,7 +2,9 @@
 // mmap and its kin, for both ABIs.
 #include "bsd-personality/kern/file.hpp"
 #include "bsd-personality/kern/proc.hpp"
+#include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/text.hpp"
+#include "bsd-personality/sys/procctl.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 
 namespace bsd {
@@ -82,6 +84,8 @@ SysResult<Return> map_memory(Lwp& lwp, const MapCall& call, MapRequest& request)
     TRY(decode_protection(call.protection, request.protection, maximum));
     if (maximum != 0)
         request.max_protection = maximum;
+    else if (implies_maximum(lwp.proc, request.protection))
+        request.max_protection = request.protection;
     std::uint32_t flags = call.flags;
     if ((flags & (map_shared | map_private)) == (map_shared | map_private) || call.length == 0)
         return Failure(Errno::einval);
@@ -153,6 +157,12 @@ SysResult<Return> sys_dragonfly_mmap(Lwp& lwp, const SystemCall& call) {
     MapCall decoded{call.word(0),    call.word(1),    call.natural(2),
                     call.natural(3), call.integer(4), call.word(6)};
     MapRequest request;
+    if (memory_settings.random_mmap && decoded.address == 0) {
+        const VmSpace& space = *lwp.proc.vmspace;
+        std::uint64_t number = 0, room = most(least(space.limits.data, std::uint64_t{32} << 30), page_size);
+        random_source.fill(&number, sizeof number);
+        decoded.address = round_up(space.layout().heap_end + number % room);
+    }
     if ((decoded.flags & dragonfly_tryfixed) != 0 && (decoded.flags & map_fixed) == 0)
         request.fixed = request.exclusive = true;
     if ((decoded.flags & dragonfly_sizealign) != 0 && decoded.length != 0) {
@@ -294,7 +304,7 @@ SysResult<Return> sys_munlockall(Lwp& lwp, const SystemCall&) {
 // An address below the heap's start asks where the break is.
 SysResult<Return> sys_break(Lwp& lwp, const SystemCall& call) {
     VmSpace& space = *lwp.proc.vmspace;
-    if (call.word(0) >= space.heap_start())
+    if (call.word(0) >= space.layout().heap)
         TRY(space.set_break(call.word(0)));
     return Return(space.break_address());
 }

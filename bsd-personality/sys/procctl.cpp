@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // procctl(2): FreeBSD's with reapers, death signals and the status questions that libraries ask; DragonFly's,
 // which is reapers alone.
+#include "bsd-personality/sys/procctl.hpp"
 #include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 
@@ -19,9 +20,6 @@ enum FreebsdCommand : int {
     trace_status = 8,
     death_signal_set = 11,
     death_signal_get = 12,
-    aslr_status = 14,
-    protmax_status = 16,
-    stackgap_status = 18,
     no_new_privs_control = 19,
     no_new_privs_status = 20,
     wxmap_status = 22,
@@ -156,11 +154,10 @@ SysResult<Proc*> subject(Lwp& lwp, const SystemCall& call) {
 
 SysResult<std::int32_t> status_answer(const Proc& proc, int command) {
     switch (command) {
-    case aslr_status: // as the executable says, and not active
-    case protmax_status:
-        return 3;
-    case stackgap_status:
-        return 2 | 8;
+    case procctl_aslr_status:
+    case procctl_protmax_status:
+    case procctl_stackgap_status:
+        return static_cast<std::int32_t>(memory_policy_status(proc, command));
     case no_new_privs_status:
         return proc.no_new_privileges ? 1 : 2;
     case wxmap_status:
@@ -206,6 +203,10 @@ SysResult<Return> sys_procctl(Lwp& lwp, const SystemCall& call) {
         proc.parent_death_signal = signal;
         return Return();
     }
+    case procctl_aslr_control:
+    case procctl_protmax_control:
+    case procctl_stackgap_control:
+        return set_memory_policy(lwp, proc, command, data);
     case no_new_privs_control:
         if (TRY(copyin<std::int32_t>(*lwp.proc.vmspace, data)) != 1)
             return Failure(Errno::einval);

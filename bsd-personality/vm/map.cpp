@@ -22,28 +22,35 @@ bool plain(const MapEntry& entry) {
 
 } // namespace
 
+// Free room that lies in nobody's way.
+std::uint64_t VmSpace::find_room(std::uint64_t from, std::uint64_t length, unsigned align_shift,
+                                 std::uint64_t limit) const {
+    std::uint64_t found = tree_.find_room(from, length, limit, align_shift);
+    if (found != 0 && found < stack_top_ && found + length > stack_low_)
+        found = tree_.find_room(stack_top_, length, limit, align_shift);
+    return found;
+}
+
 // Where to put a mapping without MAP_FIXED: at the hint if it is free there, else at the first room above it,
 // else at the first room above the usual base. Hints in the program's own area (where the heap may grow) are
 // ignored.
 std::uint64_t VmSpace::choose_address(const MapRequest& request, std::uint64_t length) const {
-    std::uint64_t limit = stack_low_ != 0 ? stack_low_ : user_address_end;
     std::uint64_t hint = round_up(request.address);
+    unsigned shift = request.align_shift;
     if (request.below_2g) {
         std::uint64_t from =
-            hint != 0 && hint < end_of_2g ? hint : most(heap_start_, std::uint64_t{0x1000'0000});
-        std::uint64_t found = tree_.find_room(from, length, end_of_2g, request.align_shift);
-        return found != 0 ? found
-                          : tree_.find_room(user_address_begin, length, end_of_2g, request.align_shift);
+            hint != 0 && hint < end_of_2g ? hint : most(layout_.heap, std::uint64_t{0x1000'0000});
+        std::uint64_t found = find_room(from, length, shift, end_of_2g);
+        return found != 0 ? found : find_room(user_address_begin, length, shift, end_of_2g);
     }
-    if (hint >= map_base_ && hint < user_address_end) {
-        std::uint64_t aligned = (hint >> request.align_shift) << request.align_shift;
-        if (aligned == hint && valid_range(hint, length) && tree_.free(hint, hint + length))
-            return hint;
-        if (std::uint64_t found = tree_.find_room(hint, length, limit, request.align_shift); found != 0)
+    bool ignored = hint < user_address_begin || hint >= user_address_end ||
+                   (hint >= layout_.program && hint < layout_.heap_end);
+    if (!ignored)
+        if (std::uint64_t found = find_room(hint, length, shift); found != 0)
             return found;
-    }
-    std::uint64_t found = tree_.find_room(map_base_, length, limit, request.align_shift);
-    return found != 0 ? found : tree_.find_room(user_address_begin, length, limit, request.align_shift);
+    if (std::uint64_t found = find_room(layout_.base, length, shift); found != 0)
+        return found;
+    return find_room(layout_.keep_heap_room ? layout_.heap_end : user_address_begin, length, shift);
 }
 
 // Anonymous memory right behind a like entry joins it: heaps that grow stay one entry.
@@ -229,16 +236,15 @@ SysResult<void> VmSpace::discard(std::uint64_t start, std::uint64_t end) {
     return {};
 }
 
-void VmSpace::set_heap_start(std::uint64_t address) {
-    heap_start_ = break_ = least(round_up(address), user_address_end);
-    map_base_ =
-        least(heap_start_ + least(limits.data, std::uint64_t{32} << 30), user_address_end / 2) & ~page_mask;
+void VmSpace::set_layout(const MapLayout& layout) {
+    layout_ = layout;
+    break_ = layout_.heap;
 }
 
 SysResult<void> VmSpace::set_break(std::uint64_t address) {
-    if (address < heap_start_)
+    if (address < layout_.heap)
         return Failure(Errno::einval);
-    if (address > user_address_end || address - heap_start_ > limits.data)
+    if (address > user_address_end || address - layout_.heap > limits.data)
         return Failure(Errno::enomem);
     std::uint64_t old_end = round_up(break_), new_end = round_up(address);
     if (new_end > old_end) {

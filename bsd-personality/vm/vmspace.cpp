@@ -241,9 +241,9 @@ VmSpace* VmSpace::fork() {
         return nullptr;
     }
     child->limits = limits;
-    child->heap_start_ = heap_start_;
+    child->layout_ = layout_;
+    child->randomized = randomized;
     child->break_ = break_;
-    child->map_base_ = map_base_;
     child->stack_top_ = stack_top_;
     child->stack_low_ = stack_low_;
     return child;

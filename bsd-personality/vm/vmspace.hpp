@@ -54,6 +54,15 @@ struct VmLimits {
     std::uint64_t locked = ~std::uint64_t{0};
 };
 
+/// Where a program lies and what mmap makes of that.
+struct MapLayout {
+    std::uint64_t program = 0;                        // where it begins
+    std::uint64_t heap = 0;                           // where the break begins
+    std::uint64_t heap_end = std::uint64_t{32} << 30; // hints in [program, heap_end) are ignored
+    std::uint64_t base = std::uint64_t{32} << 30;     // where mmap without a hint begins to look
+    bool keep_heap_room = false;                      // it never goes below heap_end
+};
+
 /// For getrusage, sysctl and procfs.
 struct VmCounters {
     std::uint64_t virtual_bytes = 0;
@@ -132,10 +141,11 @@ public:
     unsigned core_state(std::uint64_t address) const;
     /// Moves the break (brk). Errors: ENOMEM, EINVAL (below the start).
     SysResult<void> set_break(std::uint64_t address);
-    /// Set by exec: where the heap starts; mmap without a hint looks above it plus the data limit.
-    void set_heap_start(std::uint64_t address);
+    /// Set by exec.
+    void set_layout(const MapLayout& layout);
+    const MapLayout& layout() const { return layout_; }
+    bool randomized = false; // its addresses were chosen at random
     std::uint64_t break_address() const { return break_; }
-    std::uint64_t heap_start() const { return heap_start_; }
 
     /// Maps the window around an address that is about to be used, if it is there to be mapped.
     void expect(std::uint64_t address, glue::Access access) { (void)fault(address, access); }
@@ -241,6 +251,8 @@ private:
     void remove_range(std::uint64_t start, std::uint64_t end);
     void note_resident();
     bool extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end);
+    std::uint64_t find_room(std::uint64_t from, std::uint64_t length, unsigned align_shift,
+                            std::uint64_t limit = user_address_end) const;
     std::uint64_t choose_address(const MapRequest& request, std::uint64_t length) const;
     bool copy_entry(vm::MapEntry& entry, VmSpace& child);
     bool copy_pages(vm::MapEntry& entry, vm::MapEntry& copy);
@@ -255,10 +267,9 @@ private:
     vm::MapEntry* spare_ = nullptr; // reserved entries, linked by next
     std::uint32_t references_ = 1;
     unsigned spares_ = 0;
-    std::uint64_t heap_start_ = 0, break_ = 0;
-    std::uint64_t map_base_ = std::uint64_t{32} << 30; // where mmap without a hint begins to look
-    std::uint64_t stack_top_ = 0,
-                  stack_low_ = 0; // room of the main stack; mmap looks below unless told otherwise
+    MapLayout layout_;
+    std::uint64_t break_ = 0;
+    std::uint64_t stack_top_ = 0, stack_low_ = 0; // room of the main stack, which mmap keeps out of
     VmCounters counters_;
 };
 

@@ -213,9 +213,37 @@ TEST_F(Memory, StackGrowsToItsLimit) {
     space->unref();
 }
 
+TEST_F(Memory, HintsAreTakenWhereTheProgramIsNot) {
+    VmSpace* space = VmSpace::create();
+    constexpr std::uint64_t program = 1 << 30, heap_end = std::uint64_t{4} << 30,
+                            start = std::uint64_t{6} << 30;
+    space->set_layout({.program = program, .heap = program + (1 << 20), .heap_end = heap_end, .base = start});
+    MapRequest stack = anonymous(heap_end + (1 << 30), 0);
+    stack.length = 64 << 20;
+    stack.stack = true;
+    map(*space, stack);
+    auto at = [&](std::uint64_t hint) {
+        MapRequest request = anonymous(hint, 1);
+        request.fixed = false;
+        return TRY_VALUE(space->map(request));
+    };
+    EXPECT_EQ(at(0), start);
+    EXPECT_EQ(at(program + 12345), start + page_size);       // the heap's room
+    EXPECT_EQ(at(heap_end - 5), heap_end);                   // rounded up it is outside
+    EXPECT_EQ(at(program / 2 + 5), program / 2 + page_size); // below the program
+    EXPECT_EQ(at(~std::uint64_t{0}), start + 2 * page_size);
+    EXPECT_EQ(at(heap_end + (1 << 30) + page_size),
+              heap_end + (1 << 30) + (64 << 20)); // where the stack grows
+    VmSpace* child = space->fork();
+    space->unref();
+    space = child;
+    EXPECT_EQ(at(program), start + 3 * page_size);
+    space->unref();
+}
+
 TEST_F(Memory, BreakGrowsAndShrinks) {
     VmSpace* space = VmSpace::create();
-    space->set_heap_start(0x500123);
+    space->set_layout({.program = 0x40'0000, .heap = 0x501000});
     EXPECT_TRUE(space->set_break(0x511000).ok());
     EXPECT_TRUE(put(*space, 0x510ff0, 9));
     EXPECT_TRUE(space->set_break(0x502000).ok());

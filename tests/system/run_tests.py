@@ -21,6 +21,7 @@ import faults
 import hooks
 import idle
 import ktrace
+import memory
 import processes
 import programs
 import same
@@ -38,7 +39,7 @@ def main():
     wanted = sys.argv[1:]
     passed, failed, skipped = 0, [], 0
     for box.platform in ("native", "hosted"):
-        for module in (bad_input, boxes, core_files, debugging, faults, hooks, idle, ktrace, processes, programs, scheduling, terminals, trace, work):
+        for module in (bad_input, boxes, core_files, debugging, faults, hooks, idle, ktrace, memory, processes, programs, scheduling, terminals, trace, work):
             for function, test in inspect.getmembers(module, inspect.isfunction):
                 name = f"{box.platform}.{module.__name__}.{function}"
                 if not function.startswith("test_") or (wanted and not any(w in name for w in wanted)):

@@ -46,7 +46,8 @@ unsigned fill_vector(const ExecImage& image, const StackLayout& layout, Auxiliar
 }
 
 SysResult<void> build_stack(const ExecImage& image, StackWriter& writer, UserContext& registers) {
-    const StackRecipe recipe{sigcode_page, ps_strings_address, false, false, 256, 24, fill_vector};
+    const StackRecipe recipe{sigcode_page, ps_strings_address, false, false, 256 + image.stack_gap,
+                             24,           fill_vector};
     StackLayout layout = TRY(build_stack_image(image, recipe, writer));
     set_entry_registers(registers, image.start, layout.argument_block);
     registers.rbx = ps_strings_address;

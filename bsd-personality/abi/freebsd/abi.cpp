@@ -8,6 +8,7 @@
 #include "bsd-personality/abi/versions.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
 #include "bsd-personality/kern/timekeep.hpp"
+#include "bsd-personality/vm/page.hpp"
 
 namespace bsd {
 
@@ -66,22 +67,22 @@ unsigned fill_vector(const ExecImage& image, const StackLayout& layout, Auxiliar
     add(at_pagesizes, layout.pagesizes);
     add(at_pagesizeslen, 24);
     if (timekeep_published())
-        add(at_timekeep, sigcode_page + timekeep_offset);
+        add(at_timekeep, image.shared_page + timekeep_offset);
     add(at_stackprot, image.executable_stack ? 7 : 3);
     add(at_bsdflags, 1); // sigfastblock(2) is there
     add(at_argc, image.argument_count);
     add(at_argv, layout.argv);
     add(at_envc, image.environment_count);
     add(at_envv, layout.envp);
-    add(at_ps_strings, ps_strings_address);
-    add(at_usrstackbase, stack_end);
+    add(at_ps_strings, image.ps_strings);
+    add(at_usrstackbase, vm::round_up(image.stack_top));
     add(at_usrstacklim, image.stack_limit);
     add(at_null, 0);
     return n;
 }
 
 SysResult<void> build_stack(const ExecImage& image, StackWriter& writer, UserContext& registers) {
-    const StackRecipe recipe{ps_strings_address, ps_strings_address, true, true, 0, 40, fill_vector};
+    const StackRecipe recipe{image.ps_strings, image.ps_strings, true, true, 0, 40, fill_vector};
     StackLayout layout = TRY(build_stack_image(image, recipe, writer));
     set_entry_registers(registers, image.start, layout.argument_block);
     return {};

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Rules of memory, one by one: tests/programs/memory judges, a topic a run."""
+from box import run
+
+
+def topic(name, *systems, cpus="1", options=()):
+    for os_name in systems or ("freebsd", "dragonfly"):
+        done = run(os_name, "/bin/memory", name, options=["--cpus", cpus, *options], limit=90)
+        assert (done.returncode, done.stdout) == (0, b"all as it should be\n"), f"{os_name}: {done}"
+
+
+def test_layout():
+    topic("layout")
