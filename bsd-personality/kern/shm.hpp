@@ -23,6 +23,8 @@ public:
 
     /// The named object; null if there is none.
     static SharedMemory* find(Text name);
+    /// Any that has a name; null if none has.
+    static SharedMemory* first_named() { return all_named.first(); }
     /// Enters it under a name that nobody has. Errors: ENOMEM.
     SysResult<void> insert(Text name);
     /// Its name goes, and with the last descriptor and mapping the object. It may be the last reference.

@@ -19,6 +19,10 @@ struct alignas(64) Published {
 };
 Published published[abi::max_cores];
 
+glue::Ticks after(glue::Ticks time, std::uint64_t nanoseconds) {
+    return glue::Clock::to_ticks(glue::Clock::to_nanoseconds(time) + glue::Nanoseconds{nanoseconds});
+}
+
 UserCpu& here() {
     return user_cpus[lwkt::current_cpu().value];
 }
@@ -42,10 +46,9 @@ struct Loads {
 void refresh(Lwp& lwp) {
     glue::Ticks now = glue::Clock::ticks();
     lwp.estimate.update(tick_nanoseconds(lwp.cpu_time.total(now)), glue::Clock::to_nanoseconds(now).value);
+    lwp.nice = __atomic_load_n(&lwp.proc.nice, __ATOMIC_RELAXED);
     lwp.priority =
-        least(user_priority(lwp.scheduling_class(), __atomic_load_n(&lwp.proc.nice, __ATOMIC_RELAXED),
-                            lwp.estimate.value()),
-              lwp.lent_priority());
+        least(user_priority(lwp.scheduling_class(), lwp.nice, lwp.estimate.value()), lwp.lent_priority());
 }
 
 // The current lwp, unless it is blocked: then it has left, only later. In a critical section.
@@ -53,13 +56,36 @@ Lwp* live_current(const UserCpu& cpu) {
     return cpu.current != nullptr && lwkt::is_runnable(cpu.current->thread) ? cpu.current : nullptr;
 }
 
-void arm_slice(UserCpu& cpu) {
-    if (cpu.slice_armed && cpu.slice_end != glue::no_deadline)
+void arm_at(UserCpu& cpu, glue::Ticks when) {
+    if (cpu.slice_armed && cpu.due <= when)
         return;
-    cpu.slice_end = glue::Clock::to_ticks(glue::Clock::now() + glue::Nanoseconds{slice_nanoseconds});
-    if (!cpu.slice_armed)
-        lwkt::set_slice_deadline(cpu.slice_end);
     cpu.slice_armed = true;
+    cpu.due = when;
+    lwkt::set_slice_deadline(when);
+}
+
+void arm_slice(UserCpu& cpu) {
+    if (!cpu.slice_armed || cpu.slice_end == glue::no_deadline)
+        cpu.slice_end = after(glue::Clock::ticks(), slice_nanoseconds);
+    arm_at(cpu, cpu.slice_end);
+}
+
+// Before slice_end, which the queue says when it is not empty.
+void arm_early(UserCpu& cpu, glue::Ticks when) {
+    if (!cpu.slice_armed)
+        cpu.slice_end = glue::no_deadline;
+    arm_at(cpu, when);
+}
+
+// Whether somebody of this priority takes user mode from a current thread that would go on. If only not yet,
+// end_slice() is called when it is time.
+bool takes_turn(UserCpu& cpu, UserPriority priority, glue::Ticks now) {
+    if (!displaces(priority, cpu.current->priority))
+        return false;
+    if (class_of(priority) != class_of(cpu.current->priority) || now >= cpu.kept_until)
+        return true;
+    arm_early(cpu, cpu.kept_until);
+    return false;
 }
 
 // Who is ready already keeps its LWKT priority: a displaced one until it runs, and one that is chosen while
@@ -73,17 +99,33 @@ void set_current(UserCpu& cpu, Lwp& lwp) {
     if (cpu.current != nullptr)
         set_priority(*cpu.current, lwkt::Priority::kernel_user);
     cpu.current = &lwp;
+    cpu.kept_until = after(glue::Clock::ticks(), granularity_nanoseconds);
     set_priority(lwp, lwkt::Priority::user_normal);
     if (cpu.queue.size() != 0)
         arm_slice(cpu);
     publish(cpu);
 }
 
+// Who is in the queue and has waited so long that `rival` has to wait, whatever it uses; null if nobody has.
+Lwp* overdue(const UserCpu& cpu, const Schedulable& rival, glue::Ticks now) {
+    if (now < cpu.fair_at)
+        return nullptr;
+    auto* lwp = static_cast<Lwp*>(cpu.queue.longest_waiting(rival));
+    return lwp != nullptr && now >= after(glue::Ticks{lwp->queued_at}, fair_nanoseconds) ? lwp : nullptr;
+}
+
 // There is somebody in the queue and nobody has user mode.
 void choose_next(UserCpu& cpu) {
-    Lwp& next = static_cast<Lwp&>(*cpu.queue.best());
+    glue::Ticks now = glue::Clock::ticks();
+    auto* best = static_cast<Lwp*>(cpu.queue.best());
+    Lwp* late = overdue(cpu, *best, now);
+    Lwp& next = late != nullptr ? *late : *best;
     cpu.queue.remove(next);
     set_current(cpu, next);
+    if (late != nullptr) {
+        cpu.kept_until = after(now, slice_nanoseconds);
+        cpu.fair_at = after(now, fair_nanoseconds);
+    }
     lwkt::schedule(next.thread); // no effect on the calling thread
 }
 
@@ -93,6 +135,7 @@ void wait_in_queue(UserCpu& cpu, Lwp& lwp) {
     if (cpu.current == &lwp)
         cpu.current = nullptr;
     set_priority(lwp, lwkt::Priority::kernel_user);
+    lwp.queued_at = glue::Clock::ticks().value;
     cpu.queue.insert(lwp);
     if (live_current(cpu) == nullptr)
         choose_next(cpu);
@@ -116,6 +159,11 @@ void wait_in_queue(UserCpu& cpu, Lwp& lwp) {
     }
 }
 
+void give_turn(UserCpu& cpu, Lwp& lwp) {
+    lwp.cpu_time.involuntary_switches++;
+    wait_in_queue(cpu, lwp);
+}
+
 // True: lwp became the current one.
 bool try_user_mode(UserCpu& cpu, Lwp& lwp) {
     unsigned home = lwkt::current_cpu().value;
@@ -125,6 +173,11 @@ bool try_user_mode(UserCpu& cpu, Lwp& lwp) {
         return true;
     }
     refresh(lwp);
+    glue::Ticks now = glue::Clock::ticks();
+    if (holder == nullptr && overdue(cpu, lwp, now) != nullptr) {
+        choose_next(cpu);
+        holder = cpu.current;
+    }
     if (holder != nullptr)
         refresh(*holder);
     UserPriority rival = holder             ? holder->priority
@@ -143,7 +196,7 @@ bool try_user_mode(UserCpu& cpu, Lwp& lwp) {
         lwp.moves = true;
         return false;
     }
-    if (!displaces(lwp.priority, rival))
+    if (holder != nullptr ? !takes_turn(cpu, lwp.priority, now) : !displaces(lwp.priority, rival))
         return false;
     set_current(cpu, lwp);
     hurry(lwp); // the displaced one is ready in the kernel, and has to come as far as the queue
@@ -217,11 +270,13 @@ void end_slice(Lwp& lwp) {
     if (cpu.current != &lwp)
         return arm_slice(cpu); // it was another one's
     glue::Ticks now = glue::Clock::ticks();
-    if (now < cpu.slice_end) { // it was for somebody in the kernel only
-        cpu.slice_armed = true;
-        return lwkt::set_slice_deadline(cpu.slice_end);
-    }
     refresh(lwp);
+    if (now < cpu.slice_end) { // it was for somebody in the kernel, or for one who comes first
+        arm_at(cpu, cpu.slice_end);
+        if (takes_turn(cpu, cpu.queue.best()->priority, now))
+            give_turn(cpu, lwp);
+        return;
+    }
     age_queue(cpu);
     publish(cpu);
     unsigned home = lwkt::current_cpu().value;
@@ -234,10 +289,10 @@ void end_slice(Lwp& lwp) {
         return;
     }
     unsigned others = queue_of(cpu.queue.best()->priority), own = queue_of(lwp.priority);
-    if (own < others || (own == others && lwp.scheduling_class().kind == SchedulingKind::fifo))
+    if (overdue(cpu, lwp, now) == nullptr &&
+        (own < others || (own == others && lwp.scheduling_class().kind == SchedulingKind::fifo)))
         return arm_slice(cpu);
-    lwp.cpu_time.involuntary_switches++;
-    wait_in_queue(cpu, lwp);
+    give_turn(cpu, lwp);
 }
 
 void hurry(Lwp& lwp) {
@@ -245,11 +300,8 @@ void hurry(Lwp& lwp) {
     UserCpu& cpu = here();
     if (cpu.hurried || cpu.current != &lwp)
         return;
-    glue::Ticks soon = glue::Clock::to_ticks(glue::Clock::now() + glue::Nanoseconds{patience_nanoseconds});
-    if (!cpu.slice_armed)
-        cpu.slice_end = glue::no_deadline;
-    cpu.slice_armed = cpu.hurried = true;
-    lwkt::set_slice_deadline(soon < cpu.slice_end ? soon : cpu.slice_end);
+    cpu.hurried = true;
+    arm_early(cpu, after(glue::Clock::ticks(), patience_nanoseconds));
 }
 
 void yield_user_mode(Lwp& lwp) {
@@ -271,9 +323,8 @@ void obey_scheduling(Lwp& lwp) {
     if (cpu.current == &lwp) {
         publish(cpu);
         if (cpu.queue.size() != 0 && displaces(cpu.queue.best()->priority, lwp.priority)) {
-            cpu.slice_armed = true;
             cpu.slice_end = glue::Clock::ticks();
-            lwkt::set_slice_deadline(cpu.slice_end);
+            arm_at(cpu, cpu.slice_end);
         }
     }
     unsigned home = lwkt::current_cpu().value;

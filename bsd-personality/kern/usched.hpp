@@ -17,15 +17,25 @@
 
 namespace bsd {
 
+/// When threads of the same queue take turns.
 inline constexpr std::uint64_t slice_nanoseconds = 10'000'000;
+/// A thread that would go on keeps user mode so long before a better one of the same class takes it.
+inline constexpr std::uint64_t granularity_nanoseconds = 4'000'000;
+/// So often the one that has waited longest has a whole slice, if it has waited as long. Priorities follow
+/// what a thread uses, so many that use little, such as handlers of many timers, would leave nothing to one
+/// that computes.
+inline constexpr std::uint64_t fair_nanoseconds = 20'000'000;
 /// How long a thread woken in the kernel waits for one in user mode that is not interrupted otherwise.
 inline constexpr std::uint64_t patience_nanoseconds = 1'000'000;
 
 struct alignas(64) UserCpu {
     Lwp* current = nullptr;
-    bool slice_armed = false; // LWKT's slice deadline is set
+    bool slice_armed = false; // LWKT's slice deadline is set, to `due`
     bool hurried = false;     // to what patience_nanoseconds say
-    lwkt::Ticks slice_end{0}; // when others in the queue are due
+    lwkt::Ticks due{0};
+    lwkt::Ticks slice_end{0};  // when others in the queue are due
+    lwkt::Ticks kept_until{0}; // no better one of the same class takes current's turn before
+    lwkt::Ticks fair_at{0};    // when the one that has waited longest is to have its next slice
     UserQueue queue;
 };
 extern UserCpu user_cpus[abi::max_cores];

@@ -111,6 +111,17 @@ Schedulable* UserQueue::best_for(unsigned cpu) const {
     return nullptr;
 }
 
+Schedulable* UserQueue::longest_waiting(const Schedulable& rival) const {
+    Schedulable* longest = nullptr;
+    if (class_of(rival.priority) != class_of(normal_base))
+        return longest;
+    for (Schedulable* item = first_from(queue_of(normal_base));
+         item != nullptr && item->queue < queue_of(idle_base); item = first_from(item->queue + 1u))
+        if (item->nice <= rival.nice && (longest == nullptr || item->queued_at < longest->queued_at))
+            longest = item;
+    return longest;
+}
+
 unsigned choose_cpu(const CpuLoad* loads, unsigned count, std::uint64_t affinity, unsigned home,
                     unsigned waker, UserPriority priority) {
     affinity &= (std::uint64_t{1} << count) - 1;

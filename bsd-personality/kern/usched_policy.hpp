@@ -66,9 +66,11 @@ struct Schedulable {
     SchedulingClass scheduling;          // atomic: written under giant
     std::uint64_t affinity = ~0ull;      // atomic: written under giant; bit n: may run on vCPU n
     UserPriority lent = nobody_priority; // atomic: written under giant; by mutexes (kern/umtx_priority.hpp)
+    int nice = 0;                        // the process's, as of the last look
     CpuEstimate estimate;
     UserPriority priority = normal_base;
-    std::uint8_t queue = 0; // while it is queued
+    std::uint8_t queue = 0;      // while it is queued
+    std::uint64_t queued_at = 0; // in the caller's unit, set before insert()
     Link<Schedulable> link;
 
     SchedulingClass scheduling_class() const {
@@ -98,6 +100,10 @@ public:
     Schedulable* best_for(unsigned cpu) const;
     /// The first one of the first queue from `queue` on that has any; null if none has.
     Schedulable* first_from(unsigned queue) const;
+    /// The one that was queued first, of those in `rival`'s class that only their estimates put behind it:
+    /// with a nice value no worse than its. Null if there is none, and outside the normal class. Each queue
+    /// is represented by its first.
+    Schedulable* longest_waiting(const Schedulable& rival) const;
     unsigned size() const { return size_; }
 
 private:

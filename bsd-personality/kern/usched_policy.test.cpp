@@ -123,6 +123,37 @@ TEST(UserQueue, AffinityIsRespectedWhenOthersAsk) {
     EXPECT_EQ(queue.best_for(0), &here);
 }
 
+TEST(UserQueue, WhoWaitsLongestIsLookedForBehindEstimatesOnly) {
+    UserQueue queue;
+    std::deque<Schedulable> items(5);
+    auto add = [&](Schedulable& item, SchedulingClass kind, int nice, std::uint32_t estimate,
+                   std::uint64_t at) {
+        item.nice = nice;
+        item.priority = user_priority(kind, nice, estimate);
+        item.queued_at = at;
+        queue.insert(item);
+    };
+    Schedulable rival;
+    rival.priority = user_priority(normal, 0, 0);
+    EXPECT_EQ(queue.longest_waiting(rival), nullptr);
+    add(items[0], normal, 0, 0, 50);
+    EXPECT_EQ(queue.longest_waiting(rival), &items[0]);
+    add(items[1], normal, 0, CpuEstimate::maximum, 20);
+    EXPECT_EQ(queue.longest_waiting(rival), &items[1]);
+    add(items[2], normal, 1, 0, 10); // nicer than the rival
+    add(items[3], idle_first, 0, 0, 10);
+    add(items[4], realtime_last, 0, 0, 10); // comes first anyhow
+    EXPECT_EQ(queue.longest_waiting(rival), &items[1]);
+    rival.nice = 1;
+    EXPECT_EQ(queue.longest_waiting(rival), &items[2]);
+    rival.priority = user_priority(realtime_last, 0, 0);
+    EXPECT_EQ(queue.longest_waiting(rival), nullptr);
+    rival.priority = user_priority(idle_first, 0, 0);
+    EXPECT_EQ(queue.longest_waiting(rival), nullptr);
+    for (Schedulable& item : items)
+        queue.remove(item);
+}
+
 TEST(UserQueue, EachQueueIsFound) {
     UserQueue queue;
     std::deque<Schedulable> items(96);
