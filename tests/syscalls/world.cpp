@@ -5,6 +5,7 @@
 #include "bsd-personality/kern/cpu.hpp"
 #include "bsd-personality/kern/exec.hpp"
 #include "bsd-personality/kern/jail.hpp"
+#include "bsd-personality/kern/shm.hpp"
 #include "bsd-personality/kern/usched.hpp"
 #include "bsd-personality/vfs/console.hpp"
 #include "bsd-personality/vfs/devfs.hpp"
@@ -237,6 +238,8 @@ void drive(void*) {
             lwkt::TokenGuard guard(giant);
             empty_consoles();
             remove_tree(mount);
+            while (SharedMemory* named = SharedMemory::first_named()) // they outlive processes
+                named->erase();
             vm::ObjectCounts after = vm::object_counts();
             if (after.objects != before.objects || after.pages != before.pages)
                 fail("memory is lost");
