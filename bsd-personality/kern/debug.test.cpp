@@ -60,7 +60,7 @@ TEST_F(Debugging, WritesToTextAreTheProcessesOwn) {
     EXPECT_EQ(write_debugged(child, page + 2 * vm::page_size - 2, &value, sizeof value).error(),
               Errno::efault);
     EXPECT_EQ(read_debugged(child, ~std::uint64_t{0} - 1, &got, sizeof got).error(), Errno::efault);
-    ASSERT_TRUE(child.vmspace->protect_maximum(page, page + vm::page_size, 5).ok());
+    ASSERT_TRUE(child.vmspace->protect(page, page + vm::page_size, 1, 5).ok());
     ASSERT_TRUE(child.vmspace->protect(page, page + vm::page_size, 5).ok());
     EXPECT_EQ(write_debugged(child, page, &value, sizeof value).error(), Errno::efault);
 }

@@ -111,7 +111,8 @@ public:
     virtual Vnode* vnode() { return nullptr; }
     /// Null unless it is a socket.
     virtual Socket* socket() { return nullptr; }
-    /// The object behind mmap. Errors: ENODEV (cannot be mapped), ENOMEM. Borrowed from the file.
+    /// The object behind mmap; null: memory of the mapper's own. Errors: ENODEV (cannot be mapped), ENOMEM.
+    /// Borrowed from the file.
     virtual SysResult<vm::Object*> mapping(Lwp& lwp);
     /// Takes from a mapping the rights that this file does not give; asked before mapping(). Errors: EACCES.
     virtual SysResult<void> restrict_mapping(MapRequest&) { return {}; }

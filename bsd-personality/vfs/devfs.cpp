@@ -106,6 +106,9 @@ public:
         return {};
     }
     SysResult<void> truncate(std::int64_t) override { return {}; }
+    SysResult<vm::Object*> object() override { // mappings of /dev/zero are memory of the mapper's own
+        return is(Device::zero) ? SysResult<vm::Object*>(nullptr) : Vnode::object();
+    }
     SysResult<int> ioctl(Lwp&, std::uint64_t command, void* argument) override {
         if (command == fiodtype) {
             *static_cast<std::int32_t*>(argument) = 0; // of no special kind

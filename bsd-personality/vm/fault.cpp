@@ -294,7 +294,8 @@ MapEntry* VmSpace::grow_stack(std::uint64_t address) {
         lowest = most(lowest, entry->previous->end + page_size);
     std::uint64_t start = most(address & ~(stack_growth - 1), lowest);
     std::uint64_t pages = (entry->start - start) >> page_shift;
-    if (start > address || start >= entry->start)
+    if (start > address || start >= entry->start || counters_.virtual_bytes > limits.total ||
+        pages << page_shift > limits.total - counters_.virtual_bytes)
         return nullptr;
     if (entry->object != nullptr) {
         if (entry->index < pages)

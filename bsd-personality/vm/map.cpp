@@ -56,7 +56,7 @@ std::uint64_t VmSpace::choose_address(const MapRequest& request, std::uint64_t l
 // Anonymous memory right behind a like entry joins it: heaps that grow stay one entry.
 bool VmSpace::extend_previous(const MapRequest& request, std::uint64_t start, std::uint64_t end) {
     if (request.object != nullptr || request.shared || request.stack || request.guard || request.no_core ||
-        wire_future)
+        request.inherit_shared || wire_future)
         return false;
     MapEntry* entry = tree_.floor(start);
     if (entry == nullptr || entry->end != start || !plain(*entry) ||
@@ -88,7 +88,7 @@ SysResult<std::uint64_t> VmSpace::map(const MapRequest& request) {
     }
     if (glue::reserved_for_platform(start, start + length))
         return Failure(Errno::enomem);
-    if (length > limits.total || counters_.virtual_bytes > limits.total - length || !reserve_entries(3))
+    if (length > limits.total || counters_.virtual_bytes > limits.total - length || !reserve_entries(4))
         return Failure(Errno::enomem);
     if (wire_future && !request.guard && !request.stack &&
         (length > limits.locked || wired_bytes() > limits.locked - length))
@@ -103,7 +103,15 @@ SysResult<std::uint64_t> VmSpace::map(const MapRequest& request) {
         low = end - least(length, initial_stack);
     }
     counters_.virtual_bytes += end - low;
-    if (extend_previous(request, start, end))
+    if (request.guard_below) {
+        MapEntry* guard = new_entry();
+        guard->start = start;
+        guard->end = low = start + page_size;
+        guard->max_protection = protection_all;
+        guard->guard = true;
+        tree_.insert(guard);
+    }
+    if (!request.guard_below && extend_previous(request, start, end))
         return start;
     MapEntry* entry = new_entry();
     entry->start = low;
@@ -115,7 +123,7 @@ SysResult<std::uint64_t> VmSpace::map(const MapRequest& request) {
     entry->guard = request.guard;
     entry->wired = wire_future && !request.guard;
     entry->no_core = request.no_core;
-    if (request.shared)
+    if (request.shared || request.inherit_shared)
         entry->inherit = Inherit::share;
     if (request.object != nullptr) {
         request.object->ref();
@@ -135,10 +143,11 @@ SysResult<void> VmSpace::unmap(std::uint64_t start, std::uint64_t end) {
     return {};
 }
 
-SysResult<void> VmSpace::protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection) {
+SysResult<void> VmSpace::protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection,
+                                 std::uint8_t maximum) {
     for (const MapEntry* entry = tree_.first_above(start); entry != nullptr && entry->start < end;
          entry = entry->next)
-        if ((protection & ~entry->max_protection) != 0)
+        if (!entry->guard && ((protection | maximum) & ~entry->max_protection) != 0)
             return Failure(Errno::eacces);
     if (start >= end)
         return {};
@@ -149,6 +158,8 @@ SysResult<void> VmSpace::protect(std::uint64_t start, std::uint64_t end, std::ui
         if (entry->guard)
             continue;
         auto lost = static_cast<unsigned>(entry->protection & ~protection);
+        if (maximum != 0)
+            entry->max_protection = maximum;
         entry->protection = protection;
         if (lost == 0 || entry->mapped_start == entry->mapped_end)
             continue; // what was gained comes by faults
@@ -167,17 +178,6 @@ SysResult<void> VmSpace::protect(std::uint64_t start, std::uint64_t end, std::ui
     return {};
 }
 
-SysResult<void> VmSpace::protect_maximum(std::uint64_t start, std::uint64_t end, std::uint8_t maximum) {
-    if (start >= end)
-        return {};
-    if (!reserve_entries(2))
-        return Failure(Errno::enomem);
-    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;
-         entry = entry->next)
-        entry->max_protection &= maximum;
-    return {};
-}
-
 SysResult<void> VmSpace::set_inherit(std::uint64_t start, std::uint64_t end, Inherit inherit) {
     if (start >= end)
         return {};
@@ -188,25 +188,6 @@ SysResult<void> VmSpace::set_inherit(std::uint64_t start, std::uint64_t end, Inh
         if (!entry->guard || inherit != Inherit::zero)
             entry->inherit = inherit;
     return {};
-}
-
-SysResult<void> VmSpace::set_wired(std::uint64_t start, std::uint64_t end, bool wired) {
-    if (start >= end)
-        return {};
-    if (!reserve_entries(2))
-        return Failure(Errno::enomem);
-    for (MapEntry* entry = clip_range(start, end); entry != nullptr && entry->start < end;
-         entry = entry->next)
-        entry->wired = wired && !entry->guard;
-    return {};
-}
-
-std::uint64_t VmSpace::wired_bytes() const {
-    std::uint64_t bytes = 0;
-    for (const MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next)
-        if (entry->wired)
-            bytes += entry->end - entry->start;
-    return bytes;
 }
 
 SysResult<void> VmSpace::set_no_core(std::uint64_t start, std::uint64_t end, bool no_core) {
@@ -220,9 +201,7 @@ SysResult<void> VmSpace::set_no_core(std::uint64_t start, std::uint64_t end, boo
     return {};
 }
 
-SysResult<void> VmSpace::discard(std::uint64_t start, std::uint64_t end) {
-    if (!covered(start, end))
-        return Failure(Errno::enomem);
+void VmSpace::discard(std::uint64_t start, std::uint64_t end) {
     for (MapEntry* entry = tree_.first_above(start); entry != nullptr && entry->start < end;
          entry = entry->next) {
         // Memory that others see, or that has older pages below, keeps its content: that is allowed.
@@ -233,7 +212,6 @@ SysResult<void> VmSpace::discard(std::uint64_t start, std::uint64_t end) {
         forget(*entry, from, to);
         entry->object->free_pages(entry->index_at(from), entry->index_at(to));
     }
-    return {};
 }
 
 void VmSpace::set_layout(const MapLayout& layout) {

@@ -184,7 +184,7 @@ bool VmSpace::copy_entry(MapEntry& entry, VmSpace& child) {
     copy->protection = entry.protection;
     copy->max_protection = entry.max_protection;
     copy->inherit = entry.inherit;
-    copy->shared = entry.shared;
+    copy->shared = entry.shared && !fresh;
     copy->stack = entry.stack;
     copy->guard = entry.guard;
     copy->no_core = entry.no_core;
@@ -267,12 +267,13 @@ unsigned VmSpace::core_state(std::uint64_t address) const {
     const MapEntry* entry = tree_.floor(address);
     if (entry == nullptr || address >= entry->end || entry->object == nullptr)
         return 0;
+    const bool mapped = address >= entry->mapped_start && address < entry->mapped_end;
     switch (entry->object->find(entry->index_at(address)).place) {
-    case Frame::Place::own:
-        return 1 | 2 | 4;
+    case Frame::Place::own: // somebody has written to it, or may have
+        return 1 | (mapped ? 2 | 4 : 8 | 16);
     case Frame::Place::backing:
     case Frame::Place::image:
-        return 1 | 2;
+        return 1 | (mapped ? 2 : 8);
     default:
         return 0;
     }

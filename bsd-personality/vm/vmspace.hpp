@@ -41,7 +41,9 @@ struct MapRequest {
     bool exclusive = false; // with fixed: ENOMEM if something is there
     bool stack = false;     // fixed: the main stack, which grows down from `address + length`
     bool guard = false;
-    bool no_core = false; // not in core files
+    bool guard_below = false;    // its first page is a guard
+    bool inherit_shared = false; // children share it, as if it were shared
+    bool no_core = false;        // not in core files
     bool below_2g = false;
     std::uint8_t align_shift = vm::page_shift;
 };
@@ -62,6 +64,9 @@ struct MapLayout {
     std::uint64_t base = std::uint64_t{32} << 30;     // where mmap without a hint begins to look
     bool keep_heap_room = false;                      // it never goes below heap_end
 };
+
+/// How many pages one may lock.
+std::uint64_t most_wired_pages();
 
 /// For getrusage, sysctl and procfs.
 struct VmCounters {
@@ -124,20 +129,20 @@ public:
     SysResult<std::uint64_t> map(const MapRequest& request);
     /// Errors: ENOMEM (an entry must be split and there is no memory). The range must be valid (valid_range).
     SysResult<void> unmap(std::uint64_t start, std::uint64_t end);
-    /// Holes are passed over. Errors: EACCES (beyond the maximum), ENOMEM.
-    SysResult<void> protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection);
-    /// Also sets the maximum (PROT_MAX). Errors as above.
-    SysResult<void> protect_maximum(std::uint64_t start, std::uint64_t end, std::uint8_t maximum);
+    /// Holes and guards are passed over. `maximum` unless 0: a new one (PROT_MAX), which has `protection` in
+    /// it. Errors: EACCES (beyond the old maximum), ENOMEM.
+    SysResult<void> protect(std::uint64_t start, std::uint64_t end, std::uint8_t protection,
+                            std::uint8_t maximum = 0);
     /// Errors: ENOMEM.
     SysResult<void> set_inherit(std::uint64_t start, std::uint64_t end, vm::Inherit inherit);
     /// Whether core files leave it out. Errors: ENOMEM.
     SysResult<void> set_no_core(std::uint64_t start, std::uint64_t end, bool no_core);
-    /// MADV_FREE and MADV_DONTNEED of anonymous memory: `discard` gives pages back, which are zeros
-    /// afterwards. Errors: ENOMEM (nothing is mapped in part of the range).
-    SysResult<void> discard(std::uint64_t start, std::uint64_t end);
+    /// MADV_FREE of anonymous memory: gives pages back, which are zeros afterwards. Holes are passed over.
+    void discard(std::uint64_t start, std::uint64_t end);
     /// Every page of the range belongs to an entry.
     bool covered(std::uint64_t start, std::uint64_t end) const;
-    /// MINCORE_ bits of one page (1 in core, 2 referenced, 4 modified); 0 if not resident.
+    /// MINCORE_ bits of one page (1 in core, 2 referenced, 4 modified; 8 and 16 by others than this mapping);
+    /// 0 if not resident.
     unsigned core_state(std::uint64_t address) const;
     /// Moves the break (brk). Errors: ENOMEM, EINVAL (below the start).
     SysResult<void> set_break(std::uint64_t address);
@@ -183,6 +188,13 @@ public:
     }
 
     VmLimits limits;
+    // --- locking (vm/wire.cpp)
+    /// Makes all of a range resident that may be accessed; holes are passed over. Errors: ENOMEM (there is
+    /// less memory: nothing has happened; or it went meanwhile).
+    SysResult<void> bring_in(std::uint64_t start, std::uint64_t end);
+    /// Something in the range is locked; is mapped without any access.
+    bool wired_within(std::uint64_t start, std::uint64_t end) const;
+    bool closed_within(std::uint64_t start, std::uint64_t end) const;
     /// Marks what is mapped in a range as locked (mlock) or not. Errors: ENOMEM.
     SysResult<void> set_wired(std::uint64_t start, std::uint64_t end, bool wired);
     /// Bytes that are locked; walks all entries.

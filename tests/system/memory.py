@@ -11,3 +11,15 @@ def topic(name, *systems, cpus="1", options=()):
 
 def test_layout():
     topic("layout")
+
+
+def test_mapping():
+    topic("mapping")
+
+
+def test_advice():
+    topic("advice")
+
+
+def test_locking():
+    topic("locking")

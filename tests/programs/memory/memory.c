@@ -8,12 +8,18 @@
 #include "calls.h"
 
 #include "layout.h"
+#include "mapping.h"
+
+#include "advice.h"
 
 static const struct {
     const char* name;
     void (*check)(void);
 } topics[] = {
     {"layout", check_layout},
+    {"mapping", check_mapping},
+    {"advice", check_advice},
+    {"locking", check_locking},
 };
 
 __attribute__((used)) void start(word* stack) {
