@@ -9,6 +9,7 @@
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
 #include "bsd-personality/kern/timekeep.hpp"
+#include "bsd-personality/kern/upmap.hpp"
 #include "bsd-personality/vfs/namei.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 #include "lwkt/slab.hpp"
@@ -225,6 +226,8 @@ void commit(Lwp& lwp, const Abi& abi, const ElfFile& file, const ExecLayout& lay
     proc.abi = &abi;
     proc.osrel = file.osrel;
     proc.features = file.features;
+    drop_process_page(proc);
+    drop_thread_page(lwp);
     proc.memory_policy.no_stack_gap = proc.memory_policy.no_stack_gap_after_exec;
     proc.sigcode = layout.shared_page;
     proc.ps_strings = layout.ps_strings;

@@ -9,6 +9,7 @@
 #include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/umtx.hpp"
+#include "bsd-personality/kern/upmap.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 #include "lwkt/slab.hpp"
 
@@ -53,6 +54,7 @@ void release_resources(Proc& proc) {
     proc.cwd = VnodeRef();
     proc.root = VnodeRef();
     proc.text = VnodeRef();
+    drop_process_page(proc);
     if (VmSpace* space = proc.vmspace) {
         proc.usage.max_resident = usage_of(proc).max_resident;
         proc.vmspace = nullptr;
@@ -172,6 +174,8 @@ void release_vfork_parent(Proc& proc) {
     if (!(proc.flags & proc_vfork_wait))
         return;
     proc.flags &= ~proc_vfork_wait;
+    if (proc.parent)
+        end_shared_pages(*proc.parent);
     lwkt::wakeup(&proc.flags);
 }
 

@@ -10,6 +10,7 @@
 #include "bsd-personality/kern/reaper.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/uidinfo.hpp"
+#include "bsd-personality/kern/upmap.hpp"
 #include "bsd-personality/vm/vmspace.hpp"
 #include "glue/fpu.hpp"
 #include "lwkt/slab.hpp"
@@ -95,6 +96,7 @@ void copy_arguments(const Proc& parent, Proc& child) {
 }
 
 void discard(Proc& child) {
+    drop_process_page(child);
     if (child.files)
         child.files->unref();
     if (child.vmspace)
@@ -133,6 +135,11 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
     if (request.stack)
         thread.saved.rsp = request.stack;
     if (!request.share_memory) {
+        if (!fork_user_pages(lwp, thread)) {
+            destroy_unstarted_lwp(thread);
+            discard(child);
+            return Failure(Errno::enomem);
+        }
         child.vmspace->expect(thread.saved.rip, glue::Access::execute);
         child.vmspace->expect(thread.saved.rsp, glue::Access::write);
     }
@@ -150,8 +157,10 @@ SysResult<pid_t> fork_process(Lwp& lwp, const ForkRequest& request) {
     if (request.descriptor)
         request.descriptor->attach(child);
     ktrace_fork(parent, child);
-    if (request.wait_for_exec)
+    if (request.wait_for_exec) {
         child.flags |= proc_vfork_wait;
+        begin_shared_pages(parent);
+    }
     pid_t pid = child.pid;
     parent.events.notify(0x4000'0000 /* NOTE_FORK */, pid);
     watch_cpu_limit(child);

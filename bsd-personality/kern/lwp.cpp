@@ -7,6 +7,7 @@
 #include "bsd-personality/kern/rest.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/trace.hpp"
+#include "bsd-personality/kern/upmap.hpp"
 #include "glue/fpu.hpp"
 #include "lwkt/slab.hpp"
 
@@ -43,6 +44,7 @@ void free_lwp(Lwp& lwp) {
     proc.lwp_count--;
     lwps_on_cpu[lwp.thread->cpu]--;
     lwp_total--;
+    drop_thread_page(lwp);
     lwp.~Lwp(); // its memory is its LWKT thread's
 }
 

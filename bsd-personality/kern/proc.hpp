@@ -21,6 +21,9 @@
 namespace bsd {
 
 class VmSpace;
+namespace vm {
+class Object;
+}
 struct CpuSet;
 class KtraceFile;
 struct DebugState;
@@ -128,7 +131,8 @@ struct Lwp : Schedulable {
     CpuTime cpu_time;   // owned by its thread, like the next two
     bool moves = false; // it goes to another vCPU before it enters user mode again
     lwkt::CpuId moves_to;
-    std::uint64_t arrived = 0; // Clock time at which it came to this vCPU
+    std::uint64_t arrived = 0;       // Clock time at which it came to this vCPU
+    vm::Object* user_page = nullptr; // DragonFly's /dev/lpmap, once mapped: kern/upmap.hpp. Holds a reference
     char name[20] = {};
 };
 
@@ -212,6 +216,7 @@ struct Proc {
     std::uint32_t osrel = 0;    // from the FreeBSD note; 0 without
     std::uint32_t features = 0; // ElfFile::Feature, likewise
     MemoryPolicy memory_policy;
+    vm::Object* user_page = nullptr; // DragonFly's /dev/upmap, once mapped: kern/upmap.hpp. Holds a reference
     std::uint64_t ps_strings = 0, user_stack = 0; // addresses in user memory
 };
 

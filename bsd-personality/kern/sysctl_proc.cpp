@@ -5,6 +5,7 @@
 #include "bsd-personality/kern/sysctl.hpp"
 #include "bsd-personality/kern/time.hpp"
 #include "bsd-personality/kern/tty.hpp"
+#include "bsd-personality/kern/upmap.hpp"
 #include "bsd-personality/vfs/namei.hpp"
 
 namespace bsd {
@@ -309,6 +310,8 @@ SysResult<void> sysctl_process(SysctlRequest& request) {
     if (query == query_arguments) {
         if (request.has_new()) // setproctitle: accepted, not shown
             return proc == &request.lwp.proc ? SysResult<void>{} : SysResult<void>(Failure(Errno::eperm));
+        if (Text title = process_title(*proc); title.size != 0)
+            return request.put_text(title);
         return request.put(proc->arguments, proc->arguments_size);
     }
     return dragonfly ? dragonfly_only(request, *proc) : freebsd_only(request, *proc);

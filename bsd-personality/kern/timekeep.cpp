@@ -2,6 +2,7 @@
 #include "bsd-personality/kern/timekeep.hpp"
 
 #include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/kern/upmap.hpp"
 #include "lwkt/callout.hpp"
 #include "lwkt/spinlock.hpp"
 
@@ -11,7 +12,7 @@ std::uint8_t timekeep_state = timekeep_running; // for ever, if nothing is publi
 
 namespace {
 
-constexpr std::uint64_t period = 250'000'000; // ns
+constexpr std::uint64_t period = 250'000'000, tick_period = 10'000'000; // ns
 // The line is given as of a moment ago: a core whose counter is a little behind does not read one of the
 // future.
 constexpr std::uint64_t moment = 4096; // counts
@@ -19,6 +20,7 @@ constexpr std::uint64_t moment = 4096; // counts
 lwkt::SpinLock lock; // guards writing, the callout and the state
 lwkt::Callout callout;
 VdsoTimekeep* timekeep; // immutable after start; null: not published
+KernelPage* tick_page;  // DragonFly's; null: nobody has mapped it
 
 BinaryTime to_binary(std::uint64_t nanoseconds, std::uint32_t fraction) {
     std::uint64_t rest = nanoseconds % nanoseconds_per_second << 32 | fraction; // 2^-32 ns
@@ -48,6 +50,28 @@ bool write_hand() {
     return true;
 }
 
+UserMapTime to_user(std::uint64_t nanoseconds) {
+    return {static_cast<std::int64_t>(nanoseconds / nanoseconds_per_second),
+            static_cast<std::int64_t>(nanoseconds % nanoseconds_per_second)};
+}
+
+// Readers take what the last tick wrote, and do it again if two more have come meanwhile.
+void write_tick() {
+    std::int32_t next = tick_page->ticks + 1;
+    std::uint64_t now = glue::Clock::now().value;
+    tick_page->up_time[next & 1] = to_user(now);
+    tick_page->wall_time[next & 1] = to_user(now + wall_zero());
+    __atomic_store_n(&tick_page->ticks, next, __ATOMIC_RELEASE);
+}
+
+// Whichever there are.
+void write_pages() {
+    if (timekeep != nullptr)
+        write_hand();
+    if (tick_page != nullptr)
+        write_tick();
+}
+
 void set_state(TimekeepState state) {
     __atomic_store_n(&timekeep_state, state, __ATOMIC_RELEASE);
 }
@@ -55,7 +79,8 @@ void set_state(TimekeepState state) {
 void tick(void*);
 
 void arm() {
-    callout.reset(Nanoseconds{glue::Clock::now().value + period}, tick, nullptr);
+    callout.reset(Nanoseconds{glue::Clock::now().value + (tick_page != nullptr ? tick_period : period)}, tick,
+                  nullptr);
 }
 
 // Other cores tell by themselves whether they do something. On this one the callout's thread does; whoever it
@@ -63,7 +88,7 @@ void arm() {
 // just ceased to be idle a whole period to see `stopping`, or to be seen.
 void tick(void*) {
     lwkt::SpinGuard guard(lock);
-    write_hand();
+    write_pages();
     bool busy = false;
     for (std::uint32_t cpu = 0; cpu != lwkt::cpu_count(); ++cpu)
         busy = busy || (cpu != lwkt::current_cpu().value && !lwkt::core_idle(lwkt::CpuId{cpu}));
@@ -109,6 +134,14 @@ void start_timekeep(VdsoTimekeep& at) {
     set_state(timekeep_stopped);
 }
 
+void publish_ticks(KernelPage& page) {
+    lwkt::SpinGuard guard(lock);
+    page.tick_rate = nanoseconds_per_second / tick_period;
+    tick_page = &page;
+    write_tick();
+    arm();
+}
+
 bool timekeep_published() {
     return timekeep != nullptr;
 }
@@ -116,7 +149,7 @@ bool timekeep_published() {
 void wake_timekeep() {
     lwkt::SpinGuard guard(lock);
     if (timekeep_state == timekeep_stopped) {
-        write_hand();
+        write_pages();
         arm();
     }
     set_state(timekeep_running);

@@ -42,6 +42,11 @@ VdsoTimehands timehands_of(const glue::ClockLine& line, std::uint64_t wall_zero)
 /// Where in the page of FreeBSD's signal trampoline it lies.
 inline constexpr std::uint64_t timekeep_offset = 2048;
 
+struct KernelPage;
+/// From now on the page has the time of each tick, hundred a second, while any core has something to do.
+/// Once.
+void publish_ticks(KernelPage& page);
+
 /// Publishes `at` if programs can read the clock on this platform. Once at boot, after set_epoch().
 void start_timekeep(VdsoTimekeep& at);
 /// Whether programs are told of it.

@@ -64,15 +64,18 @@ SysResult<void> use_file(Lwp& lwp, const MapCall& call, MapRequest& request) {
         rights |= protection_write;
     if ((request.protection & ~rights) != 0)
         return Failure(Errno::eacces);
+    Vnode* vnode = file->vnode();
+    const bool device = vnode != nullptr && vnode->type == VnodeType::character;
     TRY(file->restrict_mapping(request));
     auto object = file->mapping(lwp);
     if (!object)
-        return Failure(object.error() == Errno::enodev && (!freebsd || file->vnode() != nullptr)
-                           ? Errno::einval
-                           : object.error());
+        return Failure(object.error() == Errno::enodev && (!freebsd || vnode != nullptr) ? Errno::einval
+                                                                                         : object.error());
     request.object = object.value();
     if (request.object == nullptr)
         return {}; // memory of one's own
+    if (device && !request.shared)
+        return Failure(Errno::einval); // there are no private mappings of devices
     request.max_protection &= rights;
     request.offset = round_down(call.offset);
     return {};

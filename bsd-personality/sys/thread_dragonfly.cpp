@@ -5,6 +5,7 @@
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/stack_image.hpp"
 #include "bsd-personality/kern/umtx.hpp"
+#include "bsd-personality/kern/upmap.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 
 #include <cstring>
@@ -113,11 +114,15 @@ SysResult<Return> sys_lwp_setname(Lwp& lwp, const SystemCall& call) {
     name[sizeof name - 1] = '\0';
     Lwp* target = TRY(find_thread(lwp, -1, call.integer(0)));
     std::memcpy(target->name, name, sizeof name);
+    if (char* title = thread_title(*target))
+        std::memcpy(title, name, sizeof name);
     return Return(0);
 }
 
 SysResult<Return> sys_lwp_getname(Lwp& lwp, const SystemCall& call) {
     Lwp* target = TRY(find_thread(lwp, -1, call.integer(0)));
+    if (const char* title = thread_title(*target)) // which programs write themselves
+        std::memcpy(target->name, title, sizeof target->name - 1);
     std::uint64_t length = text(target->name).size + 1;
     if (call.word(2) < length)
         return Failure(Errno::erange);

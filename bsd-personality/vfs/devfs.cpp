@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsd-personality/vfs/devfs.hpp"
 
+#include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/kern/ioctl.hpp"
 #include "bsd-personality/kern/proc.hpp"
 #include "bsd-personality/kern/pty.hpp"
 #include "bsd-personality/kern/random.hpp"
 #include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/kern/upmap.hpp"
 #include "bsd-personality/vfs/console.hpp"
 #include "bsd-personality/vfs/vnode_file.hpp"
 #include "lwkt/slab.hpp"
@@ -27,6 +29,9 @@ enum class Device : std::uint8_t {
     input,
     output,
     error,
+    kernel_page,
+    process_page,
+    thread_page,
     pty_directory,
     ptmx,
     terminal
@@ -40,14 +45,23 @@ struct DeviceName {
 };
 // The order is the one of getdirentries.
 constexpr DeviceName device_names[] = {
-    {Device::console, "console", nullptr, 0600},   {Device::fd_directory, "fd", nullptr, 0555},
-    {Device::null, "null", nullptr, 0666},         {Device::ptmx, "ptmx", nullptr, 0666},
-    {Device::pty_directory, "pts", nullptr, 0555}, {Device::random, "random", nullptr, 0644},
-    {Device::error, "stderr", "fd/2", 0755},       {Device::input, "stdin", "fd/0", 0755},
-    {Device::output, "stdout", "fd/1", 0755},      {Device::terminal, "tty", nullptr, 0666},
-    {Device::urandom, "urandom", nullptr, 0644},   {Device::zero, "zero", nullptr, 0666},
+    {Device::console, "console", nullptr, 0600},    {Device::fd_directory, "fd", nullptr, 0555},
+    {Device::kernel_page, "kpmap", nullptr, 0444},  {Device::thread_page, "lpmap", nullptr, 0666},
+    {Device::null, "null", nullptr, 0666},          {Device::ptmx, "ptmx", nullptr, 0666},
+    {Device::pty_directory, "pts", nullptr, 0555},  {Device::random, "random", nullptr, 0644},
+    {Device::error, "stderr", "fd/2", 0755},        {Device::input, "stdin", "fd/0", 0755},
+    {Device::output, "stdout", "fd/1", 0755},       {Device::terminal, "tty", nullptr, 0666},
+    {Device::process_page, "upmap", nullptr, 0666}, {Device::urandom, "urandom", nullptr, 0644},
+    {Device::zero, "zero", nullptr, 0666},
 };
 constexpr unsigned device_count = sizeof device_names / sizeof device_names[0];
+
+// Which the other system does not have.
+bool absent(const DeviceName& row) {
+    return default_abi->kind != AbiKind::dragonfly &&
+           (row.device == Device::kernel_page || row.device == Device::process_page ||
+            row.device == Device::thread_page);
+}
 
 constexpr VnodeType type_of(const DeviceName* row) {
     if (!row || row->device == Device::fd_directory || row->device == Device::pty_directory)
@@ -106,9 +120,7 @@ public:
         return {};
     }
     SysResult<void> truncate(std::int64_t) override { return {}; }
-    SysResult<vm::Object*> object() override { // mappings of /dev/zero are memory of the mapper's own
-        return is(Device::zero) ? SysResult<vm::Object*>(nullptr) : Vnode::object();
-    }
+    SysResult<vm::Object*> object() override;
     SysResult<int> ioctl(Lwp&, std::uint64_t command, void* argument) override {
         if (command == fiodtype) {
             *static_cast<std::int32_t*>(argument) = 0; // of no special kind
@@ -152,7 +164,7 @@ SysResult<VnodeRef> DeviceNode::lookup(Text name) {
         if (Tty* terminal = console ? console->terminal() : nullptr; terminal && name == terminal->name())
             return VnodeRef(terminal);
         for (unsigned i = 0; i < device_count; i++)
-            if (name == text(device_names[i].name))
+            if (name == text(device_names[i].name) && !absent(device_names[i]))
                 return VnodeRef(&device_nodes.node[i]);
         return Failure(Errno::enoent);
     }
@@ -183,7 +195,8 @@ SysResult<void> DeviceNode::read_directory(std::int64_t from, DirectoryConsumer&
     if (!row_) {
         for (; index < device_count; index++) {
             auto i = static_cast<unsigned>(index);
-            if (!consumer.take({i + 3u, device_nodes.node[i].type, text(device_names[i].name), index + 3}))
+            if (!absent(device_names[i]) &&
+                !consumer.take({i + 3u, device_nodes.node[i].type, text(device_names[i].name), index + 3}))
                 return {};
         }
         return {};
@@ -213,6 +226,8 @@ SysResult<void> DeviceNode::read_directory(std::int64_t from, DirectoryConsumer&
 SysResult<FileRef> DeviceNode::open(Lwp& lwp, std::uint32_t flags) {
     if (is(Device::ptmx))
         return open_pty(lwp, flags);
+    if (is(Device::kernel_page) && (flags & open_access_mask) != open_read_only)
+        return Failure(Errno::eperm);
     if (is(Device::terminal)) {
         Tty* terminal = lwp.proc.pgrp->session->terminal;
         if (!terminal || !terminal->controls(lwp.proc))
@@ -220,6 +235,18 @@ SysResult<FileRef> DeviceNode::open(Lwp& lwp, std::uint32_t flags) {
         return TtyRef(terminal)->open(lwp, flags);
     }
     return Vnode::open(lwp, flags);
+}
+
+// Mappings of /dev/zero are memory of the mapper's own.
+SysResult<vm::Object*> DeviceNode::object() {
+    Lwp* lwp = current_lwp();
+    if (is(Device::zero))
+        return nullptr;
+    if (is(Device::kernel_page))
+        return kernel_page_object();
+    if (is(Device::process_page) && lwp)
+        return process_page_object(*lwp);
+    return is(Device::thread_page) && lwp ? thread_page_object(*lwp) : Vnode::object();
 }
 
 SysResult<void> DeviceNode::read(Lwp& lwp, Uio& uio, std::int64_t offset, std::uint32_t flags) {

@@ -8,6 +8,7 @@
 #include "bsd-personality/kern/ktrace.hpp"
 #include "bsd-personality/kern/sleep.hpp"
 #include "bsd-personality/kern/time.hpp"
+#include "bsd-personality/kern/timekeep.hpp"
 #include "bsd-personality/kern/trace.hpp"
 #include "bsd-personality/vfs/devfs.hpp"
 #include "bsd-personality/vfs/tmpfs.hpp"
@@ -82,6 +83,7 @@ Pgrp* find_process_group(pid_t) {
 }
 void post_kernel_signal(Proc&, int) {}
 void trace_doorbell() {}
+void publish_ticks(KernelPage&) {}
 void ktrace_write(Lwp&, Ktr, KtracePart, KtracePart) {}
 void post_kernel_signal(Pgrp&, int) {}
 ProcessTime process_time(const Proc&) {

@@ -249,6 +249,19 @@ VmSpace* VmSpace::fork() {
     return child;
 }
 
+void VmSpace::replace_object(Object& old, Object& by) {
+    for (MapEntry* entry = tree_.first(); entry != nullptr; entry = entry->next) {
+        if (entry->object != &old)
+            continue;
+        verify(entry->mapped_start == entry->mapped_end);
+        old.detach(*entry);
+        by.ref();
+        entry->object = &by;
+        by.attach(*entry);
+        old.unref();
+    }
+}
+
 // --- questions
 // -------------------------------------------------------------------------------------------------------
 

@@ -174,6 +174,9 @@ public:
             const_cast<vm::Object*>(static_cast<const vm::Object*>(key.owner))->umtx_keys = true;
     }
 
+    /// What is mapped of one object is of another one from now on; nothing of it may be in the page tables.
+    void replace_object(vm::Object& old, vm::Object& by);
+
     /// Entries by address, for procfs and sysctl; null at the end.
     const vm::MapEntry* first_entry() const { return tree_.first(); }
     /// The entry that holds `address`, or null.

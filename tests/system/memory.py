@@ -23,3 +23,8 @@ def test_advice():
 
 def test_locking():
     topic("locking")
+
+
+def test_pages_shared_with_the_kernel():
+    topic("userpages")
+    topic("userpages", "dragonfly", cpus="2")

@@ -3,7 +3,7 @@
 #pragma once
 
 enum { call_msync = 65, call_madvise = 75, call_mincore = 78, call_mlock = 203, call_munlock = 204, call_dup2 = 90 };
-enum { call_mlockall = 324, call_munlockall = 325, call_procctl = 544 };
+enum { call_mlockall = 324, call_munlockall = 325, call_procctl = 544, call_lwp_setname = 542, call_lwp_getname = 549 };
 enum { map_shared = 1, map_private = 2, map_fixed = 0x10, map_stack = 0x400, map_nosync = 0x800, map_anonymous = 0x1000, map_guard = 0x2000,
        map_excl = 0x4000, map_nocore = 0x20000, map_prefault_read = 0x40000, map_32bit = 0x80000, map_super = 0x1000000 };
 enum { map_tryfixed = 0x10000, map_sizealign = 0x40000 }; // of DragonFly

@@ -11,6 +11,7 @@
 #include "mapping.h"
 
 #include "advice.h"
+#include "userpages.h"
 
 static const struct {
     const char* name;
@@ -20,6 +21,7 @@ static const struct {
     {"mapping", check_mapping},
     {"advice", check_advice},
     {"locking", check_locking},
+    {"userpages", check_user_pages},
 };
 
 __attribute__((used)) void start(word* stack) {
