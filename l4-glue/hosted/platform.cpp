@@ -2,10 +2,12 @@
 // The hosted platform: RAM, recorded address spaces, vCPUs as Linux threads, stack switches under sanitizers.
 #include "glue/fiber.hpp"
 #include "glue/vcpu.hpp"
+#include "l4-glue/hosted/method.hpp"
 #include "l4-glue/hosted/ram_file.hpp"
 #include "l4-glue/hosted/space.hpp"
 #include "l4-glue/hosted/zygote.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -66,9 +68,7 @@ void set_up(std::uint64_t ram_size, unsigned count, std::span<const std::byte> i
     set_start(ram_size, count);
 }
 
-const char* set_up_jail(std::uint64_t ram_size, unsigned count, int image_file) {
-    if (const char* missing = missing_on_host())
-        return missing;
+const char* set_up_jail(const char* name, std::uint64_t ram_size, unsigned count, int image_file) {
     start_clock();
     int file = make_ram_file(ram_size);
     if (file < 0)
@@ -96,14 +96,19 @@ const char* set_up_jail(std::uint64_t ram_size, unsigned count, int image_file) 
         image = {static_cast<const std::byte*>(memory), size};
     }
     set_start(ram_size, count);
-    set_files(file, image_file);
+    std::snprintf(start_information.name, sizeof start_information.name, "%s", name);
     jail = true;
 #ifndef LIBELLE_TSAN
     upcalls_by_signals = true;
 #endif
     fault_block = 32;
     fork_copy = 32;
-    return zygote.start();
+    if (const char* reason = zygote.start())
+        return reason;
+    Method method = Method::agent;
+    const char* reason = choose_method(method);
+    set_processes(method, file, image_file);
+    return reason;
 }
 
 } // namespace hosted
@@ -245,7 +250,7 @@ void Vcpu::signal(std::uint64_t bits) {
         std::lock_guard<std::mutex> lock(mutex_); // the waiter is either before its check or asleep
         __atomic_store_n(&pending_, true, __ATOMIC_SEQ_CST);
         if (guest_)
-            guest_->interrupt(hosted::index_of(*this));
+            guest_->process().interrupt(hosted::index_of(*this));
         else
             interrupt_own_code();
     }

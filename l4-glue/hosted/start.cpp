@@ -56,10 +56,10 @@ int start_jail(int argc, char** argv) {
     auto vcpus = static_cast<unsigned>(std::strtoul(argv[3], nullptr, 10));
     if (vcpus == 0 || vcpus > abi::max_cores)
         return failed("wrong number of vCPUs");
-    if (const char* reason = hosted::set_up_jail(std::strtoull(argv[2], nullptr, 10), vcpus, image_file))
+    if (const char* reason =
+            hosted::set_up_jail(argv[1], std::strtoull(argv[2], nullptr, 10), vcpus, image_file))
         return failed(reason);
     StartInformation& start = hosted::start_information;
-    std::snprintf(start.name, sizeof start.name, "%s", argv[1]);
     std::snprintf(start.arguments, sizeof start.arguments, "%s", argv[4]);
     std::thread(listen).detach();
     libelle_main();

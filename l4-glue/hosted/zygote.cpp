@@ -7,12 +7,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -74,17 +75,6 @@ pid_t clone_process() {
 
 } // namespace
 
-const char* missing_on_host() {
-    std::uint32_t action = SECCOMP_RET_USER_NOTIF;
-    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0)
-        return "this host's kernel has no seccomp user notification (Linux 5.9 and up, "
-               "CONFIG_SECCOMP_FILTER)";
-    constexpr unsigned long fsgsbase = 2; // HWCAP2_FSGSBASE
-    if ((getauxval(AT_HWCAP2) & fsgsbase) == 0)
-        return "this host does not let programs set segment bases (FSGSBASE)";
-    return nullptr;
-}
-
 const char* Zygote::start() {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -94,37 +84,40 @@ const char* Zygote::start() {
                                   static_cast<std::size_t>(libelle_hosted_stub_end - libelle_hosted_stub)))
         return "no memory for the stub";
     fchmod(program, 0555);
-    pid_t pid = clone_process();
-    if (pid == 0)
+    pid_ = clone_process();
+    if (pid_ == 0)
         become_zygote(pair[1], program);
     close(program);
     close(pair[1]);
     socket_ = pair[0];
-    return pid > 0 ? nullptr : "the host refuses a process";
+    return pid_ > 0 ? nullptr : "the host refuses a process";
 }
 
-bool Zygote::create(unsigned vcpus, int memory, int& pidfd, int& listener) {
+bool Zygote::create(const CreateMessage& create, std::span<const int> files, CreatedMessage& created,
+                    std::span<int> received) {
+    constexpr std::size_t most_files = 3;
+    if (files.size() > most_files || received.size() > most_files)
+        return false;
     std::lock_guard<std::mutex> lock(mutex_);
-    CreateMessage create{vcpus};
-    iovec vector{&create, sizeof create};
-    alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+    iovec vector{const_cast<CreateMessage*>(&create), sizeof create};
+    alignas(cmsghdr) char control[CMSG_SPACE(most_files * sizeof(int))] = {};
     msghdr message{};
     message.msg_iov = &vector;
     message.msg_iovlen = 1;
     message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(sizeof(int));
+    message.msg_controllen = CMSG_SPACE(files.size_bytes());
     cmsghdr* header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &memory, sizeof memory);
+    header->cmsg_len = CMSG_LEN(files.size_bytes());
+    std::memcpy(CMSG_DATA(header), files.data(), files.size_bytes());
     ssize_t size;
     do
         size = sendmsg(socket_, &message, MSG_NOSIGNAL);
     while (size < 0 && errno == EINTR);
     if (size < 0)
         return false;
-    CreatedMessage created{};
+    created = {};
     vector = {&created, sizeof created};
     message.msg_controllen = sizeof control;
     do
@@ -133,11 +126,42 @@ bool Zygote::create(unsigned vcpus, int memory, int& pidfd, int& listener) {
     if (size != sizeof created || created.error != 0)
         return false;
     header = CMSG_FIRSTHDR(&message);
-    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
+    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(received.size_bytes()))
         return false;
-    std::memcpy(&pidfd, CMSG_DATA(header), sizeof pidfd);
-    std::memcpy(&listener, CMSG_DATA(header) + sizeof pidfd, sizeof listener);
+    std::memcpy(received.data(), CMSG_DATA(header), received.size_bytes());
     return true;
+}
+
+namespace {
+
+// The last number of a line of a file of /proc; 0 if it is not there.
+pid_t last_number(const std::string& path, const char* key) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
+        if (line.rfind(key, 0) == 0)
+            return static_cast<pid_t>(std::strtol(line.c_str() + line.find_last_of("\t ") + 1, nullptr, 10));
+    return 0;
+}
+
+} // namespace
+
+bool find_threads(int pidfd, const CreatedMessage& created, pid_t& process, pid_t* threads) {
+    process = last_number("/proc/self/fdinfo/" + std::to_string(pidfd), "Pid:");
+    if (process <= 0)
+        return false;
+    const std::string tasks = "/proc/" + std::to_string(process) + "/task";
+    unsigned found = 0;
+    std::error_code error;
+    for (const auto& each : std::filesystem::directory_iterator(tasks, error)) {
+        const pid_t own = last_number(each.path().string() + "/status", "NSpid:");
+        for (unsigned cpu = 0; cpu != glue::start().vcpus; ++cpu)
+            if (created.thread[cpu] == own) {
+                threads[cpu] = std::stoi(each.path().filename());
+                settle(threads[cpu], cpu);
+                ++found;
+            }
+    }
+    return found == glue::start().vcpus;
 }
 
 void settle(pid_t thread, unsigned cpu) {

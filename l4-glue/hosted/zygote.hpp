@@ -5,6 +5,7 @@
 #include "l4-glue/hosted/stub/layout.hpp"
 
 #include <mutex>
+#include <span>
 
 #include <sys/types.h>
 
@@ -14,21 +15,24 @@ class Zygote {
 public:
     // Before there are threads. A line of text for people if it fails, else null.
     const char* start();
-    // A new process that has `memory` mapped; any thread. It goes on by itself up to its threads' first
-    // calls.
-    bool create(unsigned vcpus, int memory, int& pidfd, int& listener);
+    // A new process; any thread. It goes on by itself until its threads need something of us. What `files`
+    // and `received` are says stub/layout.hpp.
+    bool create(const CreateMessage& create, std::span<const int> files, CreatedMessage& created,
+                std::span<int> received);
+    pid_t pid() const { return pid_; }
 
 private:
     std::mutex mutex_; // one conversation at a time
     int socket_ = -1;  // immutable after start()
+    pid_t pid_ = -1;   // likewise
 };
 extern Zygote zygote;
+
+// By which numbers we know a process and its threads, which knows them by others.
+bool find_threads(int pidfd, const CreatedMessage& created, pid_t& process, pid_t* threads);
 
 // Where a jail has as many vCPUs as there are processors for it, the threads of each keep to one: all can be
 // busy then, and a trap goes to the personality and back without looking for another processor. Any thread.
 void settle(pid_t thread, unsigned cpu);
-
-// What the host lacks for this platform, or null.
-const char* missing_on_host();
 
 } // namespace glue::hosted

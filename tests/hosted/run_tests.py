@@ -155,6 +155,58 @@ def test_without_privileges():
         nothing_left()
 
 
+def on_poorer_host(lacks, *command):
+    environment = {key: value for key, value in os.environ.items() if key != "LIBELLE_HOSTED"}
+    done = subprocess.run([ROOT / "tests/hosted/poorer_host.py", lacks, LIBELLE, "run", "--platform=hosted", "--cpus", "2",
+                           IMAGES / "freebsd", "--", *command], stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
+                          env=environment)
+    nothing_left()
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def test_host_without_notification():
+    """What it lacks is said once, and processes run by ptrace."""
+    said = "libelle: jail: this host has no seccomp user notification; processes run by ptrace, slower\n"
+    for lacks in ("notification", "listener"):
+        assert on_poorer_host(lacks, "/bin/bad", "exit") == (99, b"exit\n", said), lacks
+        status, output, errors = on_poorer_host(lacks, "/bin/tree")
+        assert status == 0 and output.startswith(b"processes 15\n") and errors == said, (lacks, status, output, errors)
+
+
+def test_host_without_notification_and_ptrace():
+    status, output, errors = on_poorer_host("both", "/bin/bad", "exit")
+    assert status == 125 and output == b"", (status, output, errors)
+    assert errors.startswith("libelle-jail: this host has no seccomp user notification, and does not let libelle trace its processes "
+                             "(CAP_SYS_PTRACE, "), errors
+
+
+def test_method_that_is_not_there():
+    jail = subprocess.run([LIBELLE, "run", "--platform=hosted", IMAGES / "freebsd", "--", "/bin/bad", "exit"],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=dict(os.environ, LIBELLE_HOSTED="magic"))
+    assert jail.returncode == 125 and b"LIBELLE_HOSTED: known is ptrace" in jail.stderr, (jail.returncode, jail.stderr)
+
+
+def test_traced_threads_are_traced():
+    """With the slow kind each thread that has run is traced by its vCPU's thread; one that has not sleeps."""
+    environment = dict(os.environ, LIBELLE_HOSTED="ptrace")
+    with subprocess.Popen([LIBELLE, "run", "--platform=hosted", "--cpus", "2", IMAGES / "freebsd", "--", "/bin/bad", "spin"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as jail:
+        assert jail.stdout.readline() == b"spin\n"
+        personality = personality_of(jail)
+        running = 0
+        for process in children_of(children_of(personality)[0]):
+            for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+                status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+                traced = int(status["TracerPid"])
+                assert traced == 0 or pathlib.Path(f"/proc/{personality}/task/{traced}").exists(), status
+                assert traced != 0 or status["State"].startswith("S"), status
+                assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", status
+                running += traced != 0
+        assert running >= 1
+        jail.kill()
+    wait_until_nothing_is_left()
+
+
 def personality_of(jail, limit=10):
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline and jail.poll() is None:

@@ -18,7 +18,7 @@ void set_up(std::uint64_t ram_size, unsigned vcpus, std::span<const std::byte> i
 extern StartInformation start_information;
 // The same for a jail: RAM is a new shared memory file, the image is the file `image` (-1: none), and address
 // spaces are processes. Before there are threads. A line of text for people if it fails, else null.
-const char* set_up_jail(std::uint64_t ram_size, unsigned vcpus, int image);
+const char* set_up_jail(const char* name, std::uint64_t ram_size, unsigned vcpus, int image);
 extern StartInformation start_information;
 extern std::byte* ram;
 extern std::span<const std::byte> image;

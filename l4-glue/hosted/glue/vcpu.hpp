@@ -84,8 +84,6 @@ private:
     void interrupt_own_code();
     Trap run(hosted::Space& space);
     void make_live(hosted::Space& space, unsigned cpu);
-    Trap await(hosted::Space& space, unsigned cpu);
-    Trap take_trap(hosted::Space& space, unsigned cpu);
 
     UserContext context_ = {};
     Ticks deadline_ = no_deadline;    // own thread only
@@ -102,7 +100,6 @@ private:
     // Extended state; own thread only, but live_ is cleared when the space goes.
     hosted::Space* live_ = nullptr;         // atomic: in whose slot that of the last BSD thread lies
     const std::byte* next_state_ = nullptr; // or: what the next one begins with
-    unsigned spin_nanoseconds_ = 0;         // how long to spin for a trap; follows how long that took before
 };
 
 namespace hosted {

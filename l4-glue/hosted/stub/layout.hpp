@@ -3,7 +3,8 @@
 // that both have mapped. Read by the assembler, too. docs/hosted.md says why a BSD process may write most of
 // it.
 //
-//   stub_base              the trampoline's page, read and execute, for ever
+//   stub_base              the trampoline's page, read and execute, for ever; it begins with a SYSCALL
+//                          instruction, by which a traced process (traced.hpp) makes calls
 //   stub_base + 0x1000     set-up code and data: gone before the first BSD instruction
 //   stub_control           the agent's page: written by the personality, read-only here
 //   stub_slots + n * 16 K  vCPU n's slot: its control block, then the stack on which its signal frames lie
@@ -58,7 +59,7 @@ inline constexpr std::uint64_t stub_end = stub_base + STUB_END_OFFSET;
 // Shared with the BSD process, all of it hostile: it says what the process wants its trap to have been.
 struct Slot {
     std::uint32_t state;    // STATE_RUN: released; else parked in the handler. A futex
-    std::uint32_t sleeping; // the personality sleeps on `state`
+    std::uint32_t sleeping; // the personality sleeps on `state`; traced: of slot 0, the first thread does
     std::uint64_t signal;
     std::uint64_t information; // address of the siginfo_t
     std::uint64_t context;     // address of the ucontext
@@ -77,14 +78,17 @@ struct Request {
 };
 static_assert(sizeof(Request) == REQUEST_SIZE && sizeof(Request) * REQUEST_MAX <= 4096);
 
-// What the personality writes into the socket; the control memory comes with it.
+// What the personality writes into the socket. With it come the control memory and, for a traced process,
+// the RAM file and, if there is one, the image.
 struct CreateMessage {
     std::uint32_t vcpus;
+    std::uint32_t traced;
 };
-// The answer: the process's pidfd and its listener come with it.
+// The answer. The process's pidfd comes with it and, if it is not traced, its listener.
 struct CreatedMessage {
     std::int32_t error; // 0, or a negative errno with a step
     std::uint32_t step;
+    std::int32_t thread[16]; // of a traced process: their numbers in its own namespace
 };
 
 } // namespace glue::hosted

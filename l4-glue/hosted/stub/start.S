@@ -3,27 +3,28 @@
 #include "l4-glue/hosted/stub/layout.hpp"
 
 .text
-.globl stub_start, stub_clone_runner, stub_become_agent
+.globl stub_start, stub_clone_runner, stub_become_sleeper, stub_become_agent
 stub_start:
     lea stub_stack_end(%rip), %rsp
     xor %ebp, %ebp
     call stub_main
     ud2
 
-# long stub_clone_runner(unsigned long flags, unsigned cpu): makes the thread of a vCPU. It needs no stack: what it does
-# until it leaves this page is done in registers and on its slot.
+# long stub_clone_runner(unsigned long flags, unsigned cpu, void (*entry)()): makes the thread of a vCPU, which ends up at
+# `entry` with its number in edi. It needs no stack: what it does until then is done in registers and on its slot.
 stub_clone_runner:
     mov %esi, %r9d
+    mov %rdx, %r10                  # clone does not use it with our flags
     xor %esi, %esi
     xor %edx, %edx
-    xor %r10d, %r10d
     xor %r8d, %r8d
     mov $56, %eax                   # clone
     syscall
     test %rax, %rax
     jz 1f
     ret
-1:  mov %r9, %rbx
+1:  mov %r10, %r12
+    mov %r9, %rbx
     imul $STUB_SLOT_SIZE, %r9, %rbp
     mov $STUB_BASE + STUB_SLOTS_OFFSET, %rax
     add %rax, %rbp
@@ -49,11 +50,17 @@ stub_clone_runner:
     test %rax, %rax
     jnz 2f
     mov %ebx, %edi
-    jmp stub_runner
+    jmp *%r12
 2:  mov $1, %edi                    # exit_group
     mov $231, %eax
     syscall
     ud2
+
+# The first thread of a process that is to be traced: it has no more to do.
+stub_become_sleeper:
+    xor %esp, %esp
+    mov $STUB_BASE + STUB_SLOTS_OFFSET, %rbp
+    jmp stub_sleep
 
 stub_become_agent:
     xor %esp, %esp

@@ -7,7 +7,25 @@
 .section .trampoline, "ax", @progbits
 .globl stub_handler, stub_agent, stub_runner
 .globl stub_after_wake, stub_after_wait, stub_after_return, stub_after_call, stub_after_close_ram, stub_after_close_image
-.globl stub_after_next
+.globl stub_after_next, stub_await_tracer, stub_sleep, stub_after_ordered, stub_after_pause
+
+# For who traces us: one step over the first instruction makes a call.
+stub_ordered:
+    syscall
+stub_after_ordered:
+    ud2
+
+# A vCPU's thread that is to be traced: says that its set-up is done (rbp slot), and sleeps until somebody traces it and gives
+# it other registers. The first thread of its process does so for ever.
+stub_await_tracer:
+    movl $STATE_TRAPPED, SLOT_STATE(%rbp)
+    jmp 1f
+stub_sleep:
+    movl $1, SLOT_SLEEPING(%rbp)
+1:  mov $34, %eax                   # pause
+    syscall
+stub_after_pause:
+    jmp 1b
 
 # A signal: the frame lies on the slot's stack, so that the stack pointer names the slot. Reports, waits until the
 # personality has put the registers to resume into the frame, resumes them. edi signal, rsi siginfo, rdx ucontext.
