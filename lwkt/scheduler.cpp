@@ -28,8 +28,8 @@ void preempt(GlobalData& gd, Thread* self) {
         if (level <= static_cast<unsigned>(self->priority))
             return;
         Thread* thread = pick(gd);
-        if (thread->priority <=
-            self->priority) { // the interrupt thread waits for a token; somebody else came up
+        if (thread->priority < Priority::interrupt_low || thread->priority <= self->priority) {
+            // The interrupt thread waits for a token; somebody else came up, who does not preempt.
             if (thread != &gd.idle) {
                 TokenScheduler::release_all(thread, thread->token_top);
                 enqueue_ready(gd, thread);

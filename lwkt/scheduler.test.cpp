@@ -133,6 +133,38 @@ TEST(SchedulerOne, PreemptionNestsByPriority) {
     EXPECT_EQ(order, "(!).");
 }
 
+// An interrupt thread whose token the current thread holds cannot run yet, and nobody else preempts for it.
+TEST(SchedulerOne, OnlyInterruptThreadsPreempt) {
+    std::string order;
+    run(1, [&] {
+        Group group;
+        Token token("test");
+        bool wanted = false;
+        group.spawn(
+            0,
+            [&] {
+                TokenGuard guard(token);
+                (void)tsleep(&wanted, 0, "test");
+                order += 'i';
+            },
+            Priority::interrupt);
+        group.spawn(
+            0, [&] { order += 'k'; }, Priority::kernel_user);
+        Priority own = current()->priority;
+        set_priority(current(), Priority::user_normal);
+        {
+            TokenGuard guard(token);
+            critical_enter();
+            wakeup(&wanted);
+            critical_exit();
+            order += 'c';
+        }
+        group.wait();
+        set_priority(current(), own);
+    });
+    EXPECT_EQ(order, "cik");
+}
+
 TEST(SchedulerOne, EventsRunHandlersAtSafePoints) {
     int seen = 0;
     run(1, [&] {
