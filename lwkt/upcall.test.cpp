@@ -117,5 +117,26 @@ TEST(Upcall, ManyOfThemLoseNothing) {
     EXPECT_EQ(cores[0].arrived + cores[1].arrived + cores[2].arrived, 60'000u);
 }
 
+// Events come faster than a handler returns: its frames must not fill the stack that they lie on.
+TEST(Upcall, AStormOfEventsNeedsNoStack) {
+    NOT_UNDER_TSAN();
+    BySignals on;
+    test::run(2, [] {
+        bool done = false;
+        test::Group group;
+        group.spawn(1, [&] {
+            for (unsigned i = 0; i != 200'000; ++i)
+                glue::Vcpu::of(CpuId{0}).kick();
+            set(&done);
+        });
+        {
+            CriticalSection critical;
+            while (!is_set(done)) {
+            }
+        }
+        group.wait();
+    });
+}
+
 } // namespace
 } // namespace lwkt

@@ -248,10 +248,10 @@ void Vcpu::signal(std::uint64_t bits) {
     __atomic_fetch_or(&events_, bits, __ATOMIC_SEQ_CST);
     {
         std::lock_guard<std::mutex> lock(mutex_); // the waiter is either before its check or asleep
-        __atomic_store_n(&pending_, true, __ATOMIC_SEQ_CST);
+        const bool known = __atomic_exchange_n(&pending_, true, __ATOMIC_SEQ_CST);
         if (guest_)
             guest_->process().interrupt(hosted::index_of(*this));
-        else
+        else if (!known) // one signal until events are taken: frames of more would pile up on its stack
             interrupt_own_code();
     }
     changed_.notify_one();
