@@ -28,14 +28,14 @@ def start(image, *command, cpus=2, memory="256M"):
 
 
 def children_of(pid):
-    """Who ends while one looks has none."""
-    found = []
-    try:
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            found += [int(each) for each in (task / "children").read_text().split()]
-    except OSError:
-        pass
-    return found
+    def lines(what):  # none of who ends meanwhile
+        try:
+            return what()
+        except OSError:
+            return []
+    tasks = lines(lambda: os.listdir(f"/proc/{pid}/task"))
+    return [int(child) for task in tasks
+            for child in lines(lambda: pathlib.Path(f"/proc/{pid}/task/{task}/children").read_text().split())]
 
 
 def descendants(pid):
