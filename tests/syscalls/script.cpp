@@ -4,6 +4,7 @@
 #include "bsd-personality/abi/abi.hpp"
 #include "bsd-personality/vm/usermem.hpp"
 
+#include <cstdio>
 #include <cstring>
 #include <string_view>
 
@@ -94,6 +95,12 @@ public:
 private:
     std::string_view rest_;
 };
+
+// What was called in all inputs.
+struct Calls {
+    std::uint64_t made = 0, by_number[1024] = {};
+};
+Calls calls_of[2];
 
 bsd::Proc* nth_process(unsigned n) {
     bsd::Proc* proc = bsd::all_processes.first();
@@ -187,6 +194,9 @@ Script::Event Script::next(bsd::Lwp& lwp, glue::UserContext& context) {
     const bsd::SystemCallTable& table = lwp.proc.abi->calls;
     std::uint32_t number = (kind * 256u + byte()) % table.count;
     const bsd::SystemCallEntry& entry = table.entries[number];
+    Calls& calls = calls_of[lwp.proc.abi == &bsd::dragonfly_abi];
+    calls.made++;
+    calls.by_number[number % 1024]++;
     std::uint64_t words[10] = {};
     Types types(entry.arguments);
     for (unsigned i = 0; entry.handler && i < entry.words && i < 10; i++) {
@@ -202,6 +212,20 @@ Script::Event Script::next(bsd::Lwp& lwp, glue::UserContext& context) {
     if (entry.words > 6)
         write(lwp, context.rsp + 8, words + 6, sizeof(std::uint64_t) * 4);
     return Event::system_call;
+}
+
+void print_calls() {
+    for (const bsd::Abi* abi : {&bsd::freebsd_abi, &bsd::dragonfly_abi}) {
+        const Calls& calls = calls_of[abi == &bsd::dragonfly_abi];
+        unsigned there = 0, reached = 0;
+        for (std::uint32_t number = 0; number != abi->calls.count; number++)
+            if (abi->calls.entries[number].handler != nullptr) {
+                there++;
+                reached += calls.by_number[number % 1024] != 0;
+            }
+        std::fprintf(stderr, "calls: %s %llu, of %u of %u that are there\n", abi->system_name,
+                     static_cast<unsigned long long>(calls.made), reached, there);
+    }
 }
 
 } // namespace fuzz

@@ -39,4 +39,7 @@ private:
     const std::uint8_t* end_ = nullptr;
 };
 
+/// Prints how many calls were made so far, and of how many of the calls that there are, by system.
+void print_calls();
+
 } // namespace fuzz

@@ -254,7 +254,12 @@ void drive(void*) {
 
 void start() {
     // Nothing is destroyed at the end: the personality is not made to stop.
-    (void)on_exit([](int status, void*) { _exit(status); }, nullptr);
+    (void)on_exit(
+        [](int status, void*) {
+            print_calls();
+            _exit(status);
+        },
+        nullptr);
     glue::hosted::set_up(ram_size, cpus);
     initialize_usched();
     glue::Vcpu::enter_hook = user_mode;
