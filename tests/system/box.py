@@ -13,7 +13,7 @@ ECHO_JAIL = ROOT / "build" / "native" / "tests" / "echo_jail"
 
 platform = "native"
 test = ""  # the running test's name without its platform
-outcomes = {}  # by platform, then by test: what each command of it came to, in order
+outcomes = {}  # by platform, then by test: what each command of the running test came to, in order
 
 
 def native_only(test):
@@ -49,9 +49,11 @@ def libelle(*arguments, stdin=b"", limit=120, personality=None):
 
 @functools.cache
 def image_file(directory):
-    """One image for both platforms."""
+    """One image for both platforms, and for tests that run beside this one."""
     file = directory.with_suffix(".img")
-    subprocess.run([LIBELLE, "mkimage", directory, file], check=True)
+    made = directory.with_suffix(f".{os.getpid()}.img")
+    subprocess.run([LIBELLE, "mkimage", directory, made], check=True)
+    os.replace(made, file)
     return file
 
 

@@ -4,7 +4,7 @@ by command: standard output and exit status, byte for byte. Files that a program
 """
 import os
 
-from box import ROOT, outcomes
+from box import ROOT
 
 # Tests whose results may differ, and why.
 MAY_DIFFER = {
@@ -17,9 +17,9 @@ ONE_SYSTEM = {"wander": {"freebsd"}, "esbuild": {"freebsd"}, "clock": {"freebsd"
 NATIVE_ONLY = {"idle", "crowd"}  # what they measure is the kernel's
 
 
-def differences():
+def differences(outcomes):
     """{test: what differs} of the tests that ran on both platforms; None for none."""
-    native, hosted = outcomes.get("native", {}), outcomes.get("hosted", {})
+    native, hosted = outcomes["native"], outcomes["hosted"]
     return {test: first_difference(native[test], hosted[test]) for test in native if test in hosted and test not in MAY_DIFFER}
 
 
@@ -39,10 +39,10 @@ def first_difference(native, hosted):
     return None
 
 
-def missing_programs():
+def missing_programs(outcomes):
     """Test programs that no compared test ran to an output on both platforms, for each system they are for."""
     ran = set()
-    for test in differences():
+    for test in differences(outcomes):
         for command, _, output in outcomes["native"][test]:
             if not output or "--" not in command or "--abi" not in command:
                 continue
