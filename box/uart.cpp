@@ -23,7 +23,7 @@ glue::Outcome<void> Uart::initialize(const glue::Notification& event, std::uint6
     port_.out(data, 1);
     port_.out(interrupt_enable, 0);
     port_.out(line_control, 0x03);  // 8 bits, no parity
-    port_.out(fifo_control, 0x07);  // FIFOs on and empty, interrupt at the first byte
+    port_.out(fifo_control, 0xc7);  // FIFOs on and empty, interrupt at 14 bytes or a pause
     port_.out(modem_control, 0x0b); // ready; OUT2 lets the interrupt through
     irq_ = TRY(glue::Irq::create(abi::root_irqs, abi::root_pool, line, event, bits));
     port_.out(interrupt_enable, 0x01); // received data
