@@ -68,6 +68,7 @@ public:
     }
     ~TmpfsNode();
     Tmpfs& mount() { return mount_; }
+    const void* mount_identity() const override { return &mount_; }
 
     SysResult<void> attributes(Attributes& out) override;
     SysResult<void> change(const AttributeChange& change) override;

@@ -56,9 +56,7 @@ SysResult<VnodeRef> TmpfsNode::create(Text name, VnodeType kind, std::uint16_t m
 SysResult<void> TmpfsNode::link(Text name, Vnode& existing) {
     if (type != VnodeType::directory)
         return Failure(Errno::enotdir);
-    Attributes there;
-    TRY(existing.attributes(there));
-    if (there.device != mount_.device)
+    if (existing.mount_identity() != &mount_)
         return Failure(Errno::exdev);
     auto& node = static_cast<TmpfsNode&>(existing);
     if (node.type == VnodeType::directory)
@@ -112,9 +110,7 @@ bool TmpfsNode::is_below(const TmpfsNode& other) const {
 }
 
 SysResult<void> TmpfsNode::rename(Text name, Vnode& to_directory, Text to_name) {
-    Attributes there;
-    TRY(to_directory.attributes(there));
-    if (there.device != mount_.device)
+    if (to_directory.mount_identity() != &mount_)
         return Failure(Errno::exdev);
     auto& target_directory = static_cast<TmpfsNode&>(to_directory);
     if (type != VnodeType::directory || target_directory.type != VnodeType::directory)

@@ -141,6 +141,9 @@ public:
     virtual EventSource* events(Direction direction);
 
     virtual void file_system(FileSystemInformation& out) = 0;
+    /// Of which mount this is a node, for those that hold trees: an open file's attributes do not tell that
+    /// of a node that stands for it (/dev/fd).
+    virtual const void* mount_identity() const { return nullptr; }
 
     const VnodeType type;
     Vnode* mounted =
