@@ -97,8 +97,10 @@ bool prepare(Proc& proc, int signal, bool waited_for) {
         continue_process(proc, false);
         if (proc.holder) // it sleeps until the others stand still, or for its debugger
             set_ast(*proc.holder, ast_signal);
-        for (Lwp* lwp = proc.lwps.first(); lwp; lwp = proc.lwps.next(lwp))
+        for (Lwp* lwp = proc.lwps.first(); lwp; lwp = proc.lwps.next(lwp)) {
             lwp->debug_suspended = false;
+            __atomic_fetch_and(&lwp->ast, ~std::uint32_t{ast_suspend}, __ATOMIC_SEQ_CST);
+        }
         lwkt::wakeup(&proc.stop_signal);
     }
     return waited_for || proc.debug || !is_ignored(proc, signal);
