@@ -17,6 +17,7 @@ import traceback
 import bad_input
 import box
 import boxes
+import chaos
 import core_files
 import debugging
 import faults
@@ -33,7 +34,7 @@ import trace
 import work
 
 
-MODULES = (bad_input, boxes, core_files, debugging, faults, hooks, idle, ktrace, memory, processes, programs, scheduling, terminals,
+MODULES = (bad_input, boxes, chaos, core_files, debugging, faults, hooks, idle, ktrace, memory, processes, programs, scheduling, terminals,
            trace, work)
 ALONE = (scheduling,)  # they judge who got how much of a processor
 
