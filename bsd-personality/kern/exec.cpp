@@ -199,6 +199,7 @@ void remember_arguments(Proc& proc, const ExecStrings& strings) {
     if (proc.arguments)
         lwkt::release(proc.arguments, proc.arguments_size);
     proc.arguments = nullptr;
+    proc.arguments_size = 0;
     std::uint64_t size = 0;
     for (std::uint32_t i = 0; i < strings.argument_count; i++)
         while (size < strings.size() && strings.data()[size++] != '\0')
