@@ -118,6 +118,20 @@ bool TracedProcess::start() {
     return made && find_threads(pidfd_, created, pid_, sleeping_);
 }
 
+// One instruction, or the entry of the handler of `signal`. Stops from outside may come before its trap, as
+// may an interruption that is late: passed on they would leave the trap for BSD code.
+bool TracedProcess::step(pid_t thread, int signal) {
+    for (int status = 0; go_on(PTRACE_SINGLESTEP, thread, signal) && wait(thread, status); signal = 0) {
+        const bool event = status >> 16 != 0;
+        const int stop = WSTOPSIG(status);
+        if (!event && stop == SIGTRAP)
+            return true;
+        if (!event && stop != SIGUSR1 && !is_ignored(stop))
+            break;
+    }
+    return false;
+}
+
 // Waits for a stop of a thread; false: it is no more.
 bool TracedProcess::wait(pid_t thread, int& status) {
     while (waitpid(thread, &status, __WALL) < 0)
@@ -185,20 +199,15 @@ bool TracedProcess::call_locked(unsigned cpu, const Request& request, long& resu
         *arguments[i] = request.arguments[i];
     if (!trace(PTRACE_SETREGS, thread, 0, &registers))
         return false;
-    for (;;) {
-        int status = 0;
-        if (!go_on(PTRACE_SINGLESTEP, thread) || !wait(thread, status) ||
-            !trace(PTRACE_GETREGS, thread, 0, &registers))
-            return false;
+    while (step(thread) && trace(PTRACE_GETREGS, thread, 0, &registers)) {
         if (registers.rip == stub_base + call_size) {
             result = static_cast<long>(registers.rax);
             return true;
         }
-        // A signal came before the step: an interruption that is late, or one that asks for nothing.
-        const int signal = WSTOPSIG(status);
-        if (registers.rip != stub_base || (signal != SIGUSR1 && signal != SIGTRAP && !is_ignored(signal)))
-            return false;
+        if (registers.rip != stub_base) // else the trap was one that is late
+            break;
     }
+    return false;
 }
 
 bool TracedProcess::perform(const Request* requests, unsigned count, bool& failed) {
@@ -329,9 +338,7 @@ bool TracedProcess::read_fault(unsigned cpu, Report& report) {
     const pid_t thread = thread_[cpu];
     Extended& state = extended();
     user_regs_struct registers{};
-    int status = 0;
-    if (!state.read(thread) || !go_on(PTRACE_SINGLESTEP, thread, report.signal) || !wait(thread, status) ||
-        !trace(PTRACE_GETREGS, thread, 0, &registers))
+    if (!state.read(thread) || !step(thread, report.signal) || !trace(PTRACE_GETREGS, thread, 0, &registers))
         return false;
     constexpr std::size_t context_size = offsetof(ucontext_t, uc_sigmask);
     const std::byte* context = place(cpu, registers.rdx, context_size, 8);

@@ -29,6 +29,7 @@ private:
     bool await_threads();
     bool attach_locked(unsigned cpu);
     bool call_locked(unsigned cpu, const Request& request, long& result);
+    bool step(pid_t thread, int signal = 0);
     bool wait(pid_t thread, int& status);
     bool read_registers(const Turn& turn, std::uint64_t& number);
     bool read_fault(unsigned cpu, struct Report& report);

@@ -228,6 +228,27 @@ def wait_until_nothing_is_left(limit=30):
     nothing_left()
 
 
+def test_stopped_and_continued():
+    """As by Ctrl-Z and fg, in the midst of work, whole and in parts: nothing is lost by it."""
+    seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
+    points = random.Random(seed)
+    jail = start("freebsd", "/bin/tree", "5")
+    stops = 0
+    while jail.poll() is None:
+        for process in points.sample([jail.pid, *descendants(jail.pid)], k=1) if stops % 2 else [jail.pid, *descendants(jail.pid)]:
+            for number in (signal.SIGSTOP, signal.SIGCONT):
+                try:
+                    os.kill(process, number)
+                except ProcessLookupError:
+                    pass  # it had ended
+        stops += 1
+        time.sleep(points.uniform(0, 0.02))
+    output, errors = jail.communicate(timeout=60)
+    assert jail.returncode == 0 and output == b"63\n", f"seed {seed}: {jail.returncode} {output} {errors[-500:]}"
+    assert stops > 3, stops
+    nothing_left()
+
+
 def killed_at_random(whom):
     seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
     points = random.Random(seed)

@@ -74,6 +74,7 @@ enum : std::uint32_t {
 
 constexpr int socket_descriptor = 3;
 constexpr Word task_size = 0x7fff'ffff'f000;
+constexpr long error_invalid = 22;
 constexpr int signal_kill = 9, signal_child = 17, signal_user = 10;
 
 struct Vector {
@@ -137,11 +138,16 @@ public:
         below(STUB_SETUP_END_OFFSET);
         emit(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     }
-    // With a listener, whose descriptor is the result.
+    // With a listener, whose descriptor is the result. A stop from outside does not end a call that has been
+    // received; hosts before Linux 5.19 make it another notification, and the process is lost.
     long install_notifying() {
         sock_fprog program{count_, code_};
-        return call(call_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-                    reinterpret_cast<Word>(&program));
+        auto listen = [&](Word flags) {
+            return call(call_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | flags,
+                        reinterpret_cast<Word>(&program));
+        };
+        const long listener = listen(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+        return listener == -error_invalid ? listen(0) : listener;
     }
     long install() {
         sock_fprog program{count_, code_};
