@@ -61,7 +61,8 @@ std::uint32_t memory_policy_status(const Proc& proc, int command) {
     const MemoryPolicy& policy = proc.memory_policy;
     switch (command) {
     case procctl_aslr_status:
-        return static_cast<std::uint32_t>(policy.aslr) | (proc.vmspace->randomized ? active : 0);
+        return static_cast<std::uint32_t>(policy.aslr) |
+               (proc.vmspace && proc.vmspace->randomized ? active : 0); // init has none, nor who ends
     case procctl_protmax_status:
         return static_cast<std::uint32_t>(policy.maximum_protection) |
                (implies_maximum(proc, vm::protection_read) ? active : 0);
