@@ -129,20 +129,13 @@ void create_task(Actor actor, Selector selector, int pool, Selector slot, Expect
         window[0] = window[1] = false;
     if (information)
         show_kernel_page(made, information);
-    // What its puppets need: their own task, and where they say that their signals have arrived.
+    // What its puppets need: their own task.
     Reply given = issue({}, Operation::capability_copy, golden + static_cast<Selector>(made), child_first,
                         abi::root_task, golden + static_cast<Selector>(made), ~0u, 0);
     if (given.ok())
         task.slot[0] = {made, abi::task_right::all, 0, ++model.clock, model[made].origin};
     else if (given.error != Error::no_memory || !low(pool))
         disagree("copy into a new task", static_cast<Word>(given.error), 0);
-    if (given.ok())
-        equal("copy of the barrier",
-              static_cast<Word>(issue({}, Operation::capability_copy, golden + static_cast<Selector>(made),
-                                      child_barrier, abi::root_task, barrier_notification,
-                                      abi::notification_right::signal)
-                                    .error),
-              0);
 }
 
 void create_thread(Actor actor, Selector selector, int pool, Selector slot, Expect expect) {

@@ -265,6 +265,9 @@ void make_puppet() {
     ok("copy of the command", issue({}, Operation::capability_copy, at(object), slot, abi::root_task,
                                     golden_command + core * max_puppets + static_cast<Selector>(index),
                                     abi::notification_right::receive));
+    (void)issue({}, Operation::capability_delete, at(object), child_barrier);
+    ok("copy of the barrier", issue({}, Operation::capability_copy, at(object), child_barrier, abi::root_task,
+                                    barrier_notification, abi::notification_right::signal));
     Object& made = model[thread];
     made.task = object;
     made.core = static_cast<std::uint8_t>(core);
