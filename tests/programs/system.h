@@ -91,6 +91,29 @@ static __attribute__((unused, noreturn)) void finish(int status) {
         call(number_exit, status);
 }
 
+#if !defined(OS_LINUX)
+// Another thread that begins in `function`; nothing if the system will not have one.
+static __attribute__((unused)) void make_thread(void (*function)(word), word argument, char* stack, word stack_size) {
+#if defined(OS_FREEBSD)
+    struct {
+        void (*function)(word);
+        word argument;
+        char* stack;
+        word size, tls_base, tls_size, child_tid, parent_tid, flags, rtprio, spare[3];
+    } parameters = {function, argument, stack, stack_size, 0, 0, 0, 0, 0, 0, {0, 0, 0}};
+    (void)call(455 /* thr_new */, &parameters, sizeof parameters);
+#else
+    struct {
+        void (*function)(word);
+        word argument;
+        char* stack;
+        word tid1, tid2;
+    } parameters = {function, argument, stack + stack_size, 0, 0};
+    (void)call(495 /* lwp_create */, &parameters);
+#endif
+}
+#endif
+
 // What compilers ask for where there is no library.
 __attribute__((used, weak)) void* memcpy(void* to, const void* from, word size) {
     for (word i = 0; i < size; i++)

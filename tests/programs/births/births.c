@@ -9,35 +9,12 @@ enum {
     call_fork = 2,
     call_wait4 = 7,
     call_execve = 59,
-    call_nanosleep = 240,
-    call_thr_new = 455,
-    call_lwp_create = 495
+    call_nanosleep = 240
 };
 enum { threads = 48, stack_size = 4096 };
 
 static char stacks[threads][stack_size] __attribute__((aligned(16)));
 static volatile int running;
-
-static void make_thread(void (*function)(word), word number) {
-    char* stack = stacks[number];
-#if defined(OS_FREEBSD)
-    struct {
-        void (*function)(word);
-        word argument;
-        char* stack;
-        word size, tls_base, tls_size, child_tid, parent_tid, flags, rtprio, spare[3];
-    } parameters = {function, number, stack, stack_size, 0, 0, 0, 0, 0, 0, {0, 0, 0}};
-    (void)call(call_thr_new, &parameters, sizeof parameters);
-#else
-    struct {
-        void (*function)(word);
-        word argument;
-        char* stack;
-        word tid1, tid2;
-    } parameters = {function, number, stack + stack_size, 0, 0};
-    (void)call(call_lwp_create, &parameters);
-#endif
-}
 
 static __attribute__((noreturn)) void sleeper(word number) {
     (void)number;
@@ -50,12 +27,12 @@ static __attribute__((noreturn)) void sleeper(word number) {
 static __attribute__((noreturn)) void mother(word number) {
     running = 1;
     for (word i = 1; i < threads; i++)
-        make_thread(sleeper, i);
+        make_thread(sleeper, i, stacks[i], stack_size);
     sleeper(number);
 }
 
 static __attribute__((noreturn)) void live(long round, char* self, char** environment) {
-    make_thread(mother, 0);
+    make_thread(mother, 0, stacks[0], stack_size);
     while (!running)
         ;
     for (volatile long spin = round * 7919 % 30000; spin > 0; spin--)

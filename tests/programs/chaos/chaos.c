@@ -15,9 +15,7 @@ enum {
     call_mmap = 477,
     call_mmap_dragonfly = 197,
     call_nanosleep = 240,
-    call_clock_gettime = 232,
-    call_thr_new = 455,
-    call_lwp_create = 495
+    call_clock_gettime = 232
 };
 enum { workers = 4, threads = 3, calls_a_thread = 400, most_processes = 48, stack_size = 8192, scratch_size = 64 << 10 };
 
@@ -93,27 +91,6 @@ static __attribute__((noreturn)) void work(word which) {
         call(call_exit, 0);
 }
 
-static void make_thread(word which) {
-    char* stack = stacks[which];
-#if defined(OS_FREEBSD)
-    struct {
-        void (*function)(word);
-        word argument;
-        char* stack;
-        word size, tls_base, tls_size, child_tid, parent_tid, flags, rtprio, spare[3];
-    } parameters = {work, which, stack, stack_size, 0, 0, 0, 0, 0, 0, {0, 0, 0}};
-    (void)call(call_thr_new, &parameters, sizeof parameters);
-#else
-    struct {
-        void (*function)(word);
-        word argument;
-        char* stack;
-        word tid1, tid2;
-    } parameters = {work, which, stack + stack_size, 0, 0};
-    (void)call(call_lwp_create, &parameters);
-#endif
-}
-
 static long milliseconds(void) {
     long time[2] = {0, 0};
     call(call_clock_gettime, 4, time);
@@ -151,7 +128,7 @@ __attribute__((used)) void start(word* stack) {
             if (slot % 2 || !privileged)
                 call(call_setuid, 65534);
             for (word i = 1; i < threads; i++)
-                make_thread(i);
+                make_thread(work, i, stacks[i], stack_size);
             work(0);
         }
         long pause[2] = {0, 20000000};
