@@ -52,7 +52,7 @@ public:
 
 // How many pages a fault should map at least and at most, where they lie one after the other: a map call of a
 // jail costs some context switches of the host.
-inline constexpr std::uint64_t ram_window_pages = 64, image_window_pages = 256;
+inline constexpr std::uint64_t ram_window_pages = 64, image_window_pages = 4096;
 inline std::uint64_t fault_block_pages() {
     return hosted::fault_block;
 }
