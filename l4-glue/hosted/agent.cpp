@@ -4,6 +4,7 @@
 // asked; then it makes the next "next" call, by which perform() knows that they are done.
 #include "l4-glue/hosted/agent.hpp"
 
+#include "l4-glue/hosted/processors.hpp"
 #include "l4-glue/hosted/zygote.hpp"
 
 #include <cerrno>

@@ -2,6 +2,7 @@
 // Spaces before and after their use. Making a process and ending one take longer than a fork or exec should:
 // a thread of its own keeps some new ones in readiness and ends those that were used, whose memory has been
 // taken away before.
+#include "l4-glue/hosted/processors.hpp"
 #include "l4-glue/hosted/space.hpp"
 
 #include <condition_variable>
@@ -58,7 +59,9 @@ private:
             changed_.wait(lock, [&] { return !used_.empty() || (ready_.size() < in_readiness && !refused); });
             if (ready_.size() < in_readiness && !refused) {
                 lock.unlock();
+                Busy::add(1);
                 Space* space = make();
+                Busy::add(-1);
                 lock.lock();
                 if (space)
                     ready_.push_back(space);
@@ -67,7 +70,9 @@ private:
                 Space* space = used_.back();
                 used_.pop_back();
                 lock.unlock();
+                Busy::add(1);
                 delete space;
+                Busy::add(-1);
                 lock.lock();
                 refused = false;
             }

@@ -4,6 +4,7 @@
 // the BSD process can write: it is read once, and addresses in it only name places in the slot.
 #include "glue/fpu.hpp"
 #include "l4-glue/hosted/agent.hpp"
+#include "l4-glue/hosted/processors.hpp"
 #include "l4-glue/hosted/trap.hpp"
 
 #include <algorithm>
@@ -29,10 +30,11 @@ namespace {
 
 constexpr std::uint64_t trapped_soon = 40'000; // ns: a trap that may be worth spinning for
 constexpr unsigned least_spin = 1'000;
-constexpr std::uint64_t tick = 20'000'000;  // ns between looks at a process that runs on and on
-constexpr unsigned patience = 250;          // ticks after which a thread that ignores interruption is ended
-constexpr std::uint64_t parked_spins = 400; // of the BSD process's thread, while the personality works
+constexpr std::uint64_t tick = 20'000'000;   // ns between looks at a process that runs on and on
+constexpr unsigned patience = 250;           // ticks after which a thread that ignores interruption is ended
+constexpr std::uint64_t parked_spins = 3000; // of the BSD process's thread: 0.1 ms or less
 constexpr std::size_t registers_offset = offsetof(ucontext_t, uc_mcontext.gregs);
+thread_local Seat seat;
 thread_local unsigned spin_nanoseconds; // how long to spin for a trap; follows how long that took before
 
 std::uint64_t load(const std::uint64_t& word) {
@@ -43,17 +45,6 @@ void futex(const std::uint32_t* word, int operation, std::uint32_t value, std::u
     timespec time{static_cast<time_t>(nanoseconds / 1'000'000'000),
                   static_cast<long>(nanoseconds % 1'000'000'000)};
     (void)syscall(SYS_futex, word, operation, value, operation == FUTEX_WAIT ? &time : nullptr, nullptr, 0);
-}
-
-// Spinning is for processors that have nothing else to do: each vCPU that is in a BSD process needs one for
-// it and one for who waits.
-std::uint32_t in_guests; // atomic: vCPUs that run a BSD thread now
-bool processors_to_spare() {
-    static const unsigned processors = [] {
-        cpu_set_t set;
-        return sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1u;
-    }();
-    return 2 * __atomic_load_n(&in_guests, __ATOMIC_RELAXED) <= processors;
 }
 
 // Order of the kernel's frame; the rest of UserContext follows from the signal.
@@ -84,7 +75,7 @@ void write_frame(const UserContext& from, Slot& slot, std::byte* context, std::u
     std::memset(context + offsetof(ucontext_t, uc_sigmask), 0, 8);
     __atomic_store_n(&slot.fs_base, from.fs_base, __ATOMIC_RELAXED);
     __atomic_store_n(&slot.gs_base, from.gs_base, __ATOMIC_RELAXED);
-    __atomic_store_n(&slot.spins, processors_to_spare() ? parked_spins : 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot.spins, seat.may_spin() ? parked_spins : 0, __ATOMIC_RELAXED);
 }
 
 // XSAVE's area without the 48 bytes that belong to the kernel of the host.
@@ -127,7 +118,8 @@ bool AgentProcess::resume(const Turn& turn) {
         kill();
         return false;
     }
-    __atomic_fetch_add(&in_guests, 1, __ATOMIC_RELAXED);
+    Busy::add(1);
+    seat.choose(turn.cpu);
     write_frame(turn.context, slot, frame.context, stub_slots + turn.cpu * stub_slot_size + SLOT_STACK);
     if (turn.state)
         copy_extended(frame.extended, turn.state);
@@ -140,9 +132,9 @@ bool AgentProcess::resume(const Turn& turn) {
 void AgentProcess::await(const Turn& turn) {
     Slot& slot = this->slot(turn.cpu);
     std::uint64_t start = Clock::ticks().value;
-    if (processors_to_spare()) {
+    if (seat.may_spin()) {
         unsigned limit = std::max(spin_nanoseconds, least_spin);
-        for (std::uint64_t now = start; now - start < limit && processors_to_spare();
+        for (std::uint64_t now = start; now - start < limit && Busy::leaves_processors();
              now = Clock::ticks().value)
             for (unsigned i = 0; i != 16; ++i) {
                 if (parked(turn.cpu)) {
@@ -182,7 +174,7 @@ void AgentProcess::await(const Turn& turn) {
 
 Trap AgentProcess::trap(const Turn& turn) {
     await(turn);
-    __atomic_fetch_sub(&in_guests, 1, __ATOMIC_RELAXED);
+    Busy::add(-1);
     const unsigned cpu = turn.cpu;
     Frame frame;
     const std::byte* information = place(cpu, load(slot(cpu).information), sizeof(siginfo_t), 8);

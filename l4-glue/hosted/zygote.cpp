@@ -3,6 +3,7 @@
 #include "l4-glue/hosted/zygote.hpp"
 
 #include "glue/address_space.hpp"
+#include "l4-glue/hosted/processors.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -13,7 +14,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -162,25 +162,6 @@ bool find_threads(int pidfd, const CreatedMessage& created, pid_t& process, pid_
             }
     }
     return found == glue::start().vcpus;
-}
-
-void settle(pid_t thread, unsigned cpu) {
-    static const cpu_set_t allowed = [] {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        (void)sched_getaffinity(0, sizeof set, &set);
-        return set;
-    }();
-    if (static_cast<unsigned>(CPU_COUNT(&allowed)) != glue::start().vcpus)
-        return;
-    for (unsigned processor = 0; processor != CPU_SETSIZE; ++processor)
-        if (CPU_ISSET(processor, &allowed) && cpu-- == 0) {
-            cpu_set_t only;
-            CPU_ZERO(&only);
-            CPU_SET(processor, &only);
-            (void)sched_setaffinity(thread, sizeof only, &only); // only faster
-            return;
-        }
 }
 
 } // namespace glue::hosted

@@ -31,8 +31,4 @@ extern Zygote zygote;
 // By which numbers we know a process and its threads, which knows them by others.
 bool find_threads(int pidfd, const CreatedMessage& created, pid_t& process, pid_t* threads);
 
-// Where a jail has as many vCPUs as there are processors for it, the threads of each keep to one: all can be
-// busy then, and a trap goes to the personality and back without looking for another processor. Any thread.
-void settle(pid_t thread, unsigned cpu);
-
 } // namespace glue::hosted

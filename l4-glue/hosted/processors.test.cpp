@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Where the thread of a vCPU runs.
+#include "l4-glue/hosted/processors.hpp"
+
+#include "glue/address_space.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include <sched.h>
+
+namespace glue::hosted {
+namespace {
+
+int own_processors() {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+}
+
+// In a thread of its own: where the test itself runs stays as it is.
+template <class Function>
+void with_vcpus(int count, Function function) {
+    set_up(4 << 20, static_cast<unsigned>(count));
+    std::thread(function).join();
+}
+
+void wait_often(Seat& seat) {
+    for (int i = 0; i != 100; ++i)
+        seat.choose(0);
+}
+
+TEST(Seat, FollowsItsGuestWhileAllProcessorsAreBusy) {
+    const int processors = own_processors();
+    with_vcpus(processors, [=] {
+        Seat seat;
+        Busy::add(processors);
+        wait_often(seat);
+        EXPECT_EQ(own_processors(), 1);
+        EXPECT_FALSE(seat.may_spin());
+        Busy::add(-processors);
+        seat.choose(0);
+        EXPECT_EQ(own_processors(), 1) << "left for one idle moment";
+        EXPECT_FALSE(seat.may_spin()) << "on the processor that its guest needs";
+        wait_often(seat);
+        EXPECT_EQ(own_processors(), processors);
+        EXPECT_TRUE(seat.may_spin());
+    });
+}
+
+TEST(Seat, HasTheChoiceOfAllWhereVcpusShareProcessors) {
+    const int processors = own_processors();
+    with_vcpus(processors + 1, [=] {
+        Seat seat;
+        Busy::add(processors);
+        wait_often(seat);
+        Busy::add(-processors);
+        EXPECT_EQ(own_processors(), processors);
+    });
+}
+
+} // namespace
+} // namespace glue::hosted
