@@ -2,7 +2,7 @@
 """The hosted platform beside the host itself and beside gVisor: esbuild's bundle against the same esbuild for Linux, and
 operations of an operating system (operations.c) against runsc --platform=ptrace.
 usage: run.py BUILD_DIRECTORY"""
-import json, os, pathlib, shutil, statistics, subprocess, sys, time
+import json, mmap, os, pathlib, shutil, statistics, subprocess, sys, time
 
 root = pathlib.Path(__file__).resolve().parent.parent.parent
 build = pathlib.Path(sys.argv[1]).resolve()
@@ -53,6 +53,15 @@ def seconds(command, expected, **options):
     return took
 
 
+def warm_memory():
+    """A virtual machine's host may take back memory that is free for seconds. To get 2 MiB again takes 5 ms then instead of 0.1, for
+    whichever side comes first. Touched and given back, it is there for both."""
+    with mmap.mmap(-1, 512 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        for page in range(0, len(memory), mmap.PAGESIZE):
+            memory[page] = 1
+
+
 subprocess.run([root / "rootfs/make-images"], check=True, stdout=subprocess.DEVNULL)
 first = priority()
 hosted = [*first, build / "libelle", "run", "--platform=hosted"]
@@ -62,15 +71,17 @@ output_of([build / "libelle", "mkimage", build / "images/bundler", image_file])
 expected = (build / "expected/bundle.js").read_bytes()
 esbuild = build / "esbuild/node_modules/@esbuild/linux-x64/bin/esbuild"
 cpus = min(2, len(os.sched_getaffinity(0)))
-pairs = []
-for _ in range(PAIRS):
-    host = seconds([*first, esbuild, *BUNDLE], expected, cwd=build / "images/bundler/src")
-    ours = seconds([*hosted, "--memory", "512M", "--cpus", str(cpus), "--directory", "/src", image_file, "--", "/bin/esbuild", *BUNDLE],
-                   expected)
-    pairs.append((ours, host))
-ratio = statistics.median(a / b for a, b in pairs)
-print(json.dumps({"name": "esbuild_bundle", "value": round(ratio, 2), "unit": "times the host's", "goal": 1.3,
-                  "seconds": [[round(a, 3), round(b, 3)] for a, b in pairs]}))
+for name, goal, prepare in (("esbuild_bundle", 1.3, warm_memory), ("esbuild_bundle_memory_as_it_comes", None, lambda: None)):
+    pairs = []
+    for _ in range(PAIRS):
+        prepare()
+        host = seconds([*first, esbuild, *BUNDLE], expected, cwd=build / "images/bundler/src")
+        ours = seconds([*hosted, "--memory", "512M", "--cpus", str(cpus), "--directory", "/src", image_file, "--", "/bin/esbuild",
+                        *BUNDLE], expected)
+        pairs.append((ours, host))
+    ratio = statistics.median(a / b for a, b in pairs)
+    print(json.dumps({"name": name, "value": round(ratio, 2), "unit": "times the host's", "goal": goal,
+                      "seconds": [[round(a, 3), round(b, 3)] for a, b in pairs]}))
 
 linux, image = compile_operations()
 runsc = find_runsc()
@@ -88,7 +99,8 @@ for name, (what, count, goal) in OPERATIONS.items():
         row |= {"peer": round(statistics.median(peers)), "peer_is": f"runsc --platform=ptrace, goal {goal:.2f}",
                 "median_of_ratios": round(statistics.median(a / b for a, b in zip(ours, peers)), 3)}
     print(json.dumps(row))
-note = "Ratios are medians of pairs in this run. "
+note = "Ratios are medians of pairs in this run. Before the first pairs, memory is touched and given back, so that neither side waits "
+note += "for a host of this machine that has taken it; the second ones take it as it comes. "
 note += "With realtime priority; runsc with or without, whichever was faster. " if first else "Both sides with the priority of everybody else. "
 note += "" if runsc else "runsc is not there and could not be installed: no peer for the operations."
 print(json.dumps({"note": note}))
