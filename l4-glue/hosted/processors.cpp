@@ -26,13 +26,13 @@ const cpu_set_t& allowed() {
 
 // Where the host runs us with a realtime priority, a wake-up takes the processor from an equal only when that
 // one sleeps: who shares one with its guests must be above them. Without one it gets it at once anyway.
-void change_priority(int by) {
+bool change_priority(int by) {
     sched_param parameters{};
     const int policy = sched_getscheduler(0);
-    if ((policy == SCHED_RR || policy == SCHED_FIFO) && sched_getparam(0, &parameters) == 0) {
-        parameters.sched_priority += by;
-        (void)sched_setscheduler(0, policy, &parameters);
-    }
+    if ((policy != SCHED_RR && policy != SCHED_FIFO) || sched_getparam(0, &parameters) != 0)
+        return false;
+    parameters.sched_priority += by;
+    return sched_setscheduler(0, policy, &parameters) == 0;
 }
 
 bool each_has_one() {
@@ -70,10 +70,11 @@ void Seat::choose(unsigned cpu) {
     if (!shared_ && crowded_ == most && each_has_one()) {
         shared_ = true;
         settle(0, cpu);
-        change_priority(1);
+        raised_ = change_priority(1);
     } else if (shared_ && crowded_ == 0) {
         shared_ = false;
-        change_priority(-1);
+        if (raised_)
+            (void)change_priority(-1);
         (void)sched_setaffinity(0, sizeof(cpu_set_t), &allowed());
     }
     may_spin_ = spare && !shared_;

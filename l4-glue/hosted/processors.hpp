@@ -34,6 +34,7 @@ private:
     static constexpr int most = 32;
     int crowded_ = 0; // up with each wait while all were busy, else down
     bool shared_ = false, may_spin_ = false;
+    bool raised_ = false; // its priority, while it shares
 };
 
 } // namespace glue::hosted

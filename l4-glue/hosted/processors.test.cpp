@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include <sched.h>
@@ -16,6 +17,11 @@ namespace {
 int own_processors() {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+}
+
+int own_priority() {
+    sched_param parameters{};
+    return sched_getparam(0, &parameters) == 0 ? parameters.sched_priority : -1;
 }
 
 // In a thread of its own: where the test itself runs stays as it is.
@@ -46,6 +52,28 @@ TEST(Seat, FollowsItsGuestWhileAllProcessorsAreBusy) {
         EXPECT_EQ(own_processors(), processors);
         EXPECT_TRUE(seat.may_spin());
     });
+}
+
+TEST(Seat, IsAboveItsGuestsWhereTheHostGrantsThat) {
+    const int processors = own_processors();
+    bool granted = false;
+    with_vcpus(processors, [&] {
+        for (const int priority : {1, sched_get_priority_max(SCHED_RR)}) {
+            const sched_param parameters{priority};
+            if (sched_setscheduler(0, SCHED_RR, &parameters) != 0)
+                return;
+            Seat seat;
+            Busy::add(processors);
+            wait_often(seat);
+            EXPECT_EQ(own_priority(), std::min(priority + 1, sched_get_priority_max(SCHED_RR)));
+            Busy::add(-processors);
+            wait_often(seat);
+            EXPECT_EQ(own_priority(), priority);
+        }
+        granted = true;
+    });
+    if (!granted)
+        GTEST_SKIP() << "the host grants no realtime priority";
 }
 
 TEST(Seat, HasTheChoiceOfAllWhereVcpusShareProcessors) {
