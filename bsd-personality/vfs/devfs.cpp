@@ -301,10 +301,16 @@ public:
     ~DescriptorNode() = default;
     SysResult<void> attributes(Attributes& out) override {
         out = {};
-        if (Lwp* lwp = current_lwp())
-            TRY(TRY(lwp->proc.files->find(fd_))->attributes(*lwp, out));
-        return {};
+        Lwp* lwp = current_lwp();
+        if (!lwp)
+            return {};
+        File* file = TRY(lwp->proc.files->find(fd_));
+        // A descriptor that was opened for its path only stands for no other one, which could be itself.
+        if (file->vnode() && file->vnode()->mount_identity() == mount_identity())
+            return root_node.attributes(out);
+        return file->attributes(*lwp, out);
     }
+    const void* mount_identity() const override { return &root_node; }
     SysResult<FileRef> open(Lwp& lwp, std::uint32_t flags) override {
         File* file = TRY(lwp.proc.files->find(fd_));
         std::uint32_t access = flags & open_access_mask;

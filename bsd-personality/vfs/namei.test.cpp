@@ -143,5 +143,22 @@ TEST_F(NameiTest, OpenRefuses) {
     EXPECT_EQ(error("/dev/new", open_write_only | open_create), Errno::erofs);
 }
 
+// /dev/fd/N has the attributes of what N has open: of another such node, or of itself, it would ask for ever.
+TEST_F(NameiTest, DescriptorsOfDescriptorsHaveAnEnd) {
+    ASSERT_NE(lwkt::current(), nullptr);
+    lwkt::current()->owner = &lwp;
+    for (const char* path : {"/dev/fd/0", "/dev/fd/1", "/dev/fd/0"}) { // 0 is itself, 1 is itself, 2 is 0
+        auto file = open_path(lwp, at_fdcwd, view(path), open_read_only | open_path_only, 0);
+        ASSERT_TRUE(file.ok());
+        ASSERT_TRUE(proc.files->install(file.take(), false).ok());
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        Attributes attributes;
+        EXPECT_TRUE(proc.files->find(fd).value()->attributes(lwp, attributes).ok());
+        EXPECT_NE(attributes.type, VnodeType::none);
+    }
+    lwkt::current()->owner = nullptr;
+}
+
 } // namespace
 } // namespace bsd
