@@ -25,15 +25,16 @@ public:
         }
         Space* space = make();
         std::lock_guard<std::mutex> lock(mutex_);
-        if (++made_ == 2) // a jail with one process, as many are, has no use for more
+        if (++made_ == 1) // now: later a vCPU's processor and priority could be its guests', and be inherited
             std::thread([this] { work(); }).detach();
+        changed_.notify_one();
         return space;
     }
 
     void give(Space* space) {
         if (space->forsake()) {
             std::lock_guard<std::mutex> lock(mutex_);
-            if (made_ >= 2 && used_.size() < most_used) {
+            if (several() && used_.size() < most_used) {
                 used_.push_back(space);
                 changed_.notify_one();
                 return;
@@ -44,6 +45,9 @@ public:
 
 private:
     static constexpr std::size_t in_readiness = 4, most_used = 32;
+
+    // A jail with one process, as many are, has no use for more.
+    bool several() const { return made_ >= 2; }
 
     static Space* make() {
         auto* space = new Space;
@@ -56,7 +60,9 @@ private:
     void work() {
         std::unique_lock<std::mutex> lock(mutex_);
         for (bool refused = false;;) {
-            changed_.wait(lock, [&] { return !used_.empty() || (ready_.size() < in_readiness && !refused); });
+            changed_.wait(lock, [&] {
+                return several() && (!used_.empty() || (ready_.size() < in_readiness && !refused));
+            });
             if (ready_.size() < in_readiness && !refused) {
                 lock.unlock();
                 Busy::add(1);
@@ -82,7 +88,7 @@ private:
     std::mutex mutex_; // guards what follows
     std::condition_variable changed_;
     std::vector<Space*> ready_, used_;
-    unsigned made_ = 0; // by take(): from the second on the thread runs
+    unsigned made_ = 0; // by take()
 };
 
 namespace {
