@@ -306,8 +306,14 @@ public:
             return {};
         File* file = TRY(lwp->proc.files->find(fd_));
         // A descriptor that was opened for its path only stands for no other one, which could be itself.
-        if (file->vnode() && file->vnode()->mount_identity() == mount_identity())
-            return root_node.attributes(out);
+        if (file->vnode() && file->vnode()->mount_identity() == mount_identity()) {
+            TRY(root_node.attributes(out));
+            out.type = type;
+            out.mode = 0666;
+            out.links = 1;
+            out.size = 0;
+            return {};
+        }
         return file->attributes(*lwp, out);
     }
     const void* mount_identity() const override { return &root_node; }

@@ -155,7 +155,7 @@ TEST_F(NameiTest, DescriptorsOfDescriptorsHaveAnEnd) {
     for (int fd = 0; fd < 3; fd++) {
         Attributes attributes;
         EXPECT_TRUE(proc.files->find(fd).value()->attributes(lwp, attributes).ok());
-        EXPECT_NE(attributes.type, VnodeType::none);
+        EXPECT_EQ(attributes.type, VnodeType::character);
     }
     lwkt::current()->owner = nullptr;
 }
